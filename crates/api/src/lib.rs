@@ -1,0 +1,1 @@
+//! Wire types: protobuf and REST bodies.

@@ -1,0 +1,1 @@
+//! Addresses, decoding, digests and assembling of signed transactions.

@@ -1,0 +1,1 @@
+//! The coordinator: lead with a store and connections to participants; holds no secret.

@@ -1,0 +1,1 @@
+//! Groups, polynomials, Feldman commitments, proofs, transcripts and key shares.

@@ -1,0 +1,1 @@
+//! REST for clients: the only HTTP.

@@ -1,0 +1,1 @@
+//! Sealed shares by epoch, the record of what was signed, durable files.

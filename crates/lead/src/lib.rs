@@ -1,0 +1,1 @@
+//! What a coordinator does for one intent: choice of signers, attempts, retries.

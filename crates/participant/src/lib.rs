@@ -1,0 +1,1 @@
+//! One participant: decides for itself and runs rounds beside its shares.

@@ -1,0 +1,1 @@
+//! Round driver, inbox, echo broadcast, abort with culprits, deterministic simulator.

@@ -1,0 +1,1 @@
+//! Metadata, sessions, idempotency and audit index: the only SQL.

@@ -1,0 +1,1 @@
+//! Clusters with faults and byzantine nodes, for tests only.

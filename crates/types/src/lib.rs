@@ -1,0 +1,28 @@
+//! Ids and checked value types, and the canonical encoding that everything signed uses.
+//!
+//! Architecture invariant: this crate does no IO, reads no clock and holds no secret.
+
+#![cfg_attr(
+    test,
+    allow(non_snake_case, reason = "test names are subject__should_result")
+)]
+
+pub mod canonical;
+mod curve;
+mod id;
+mod key_status;
+mod party;
+mod rights;
+mod threshold;
+mod time;
+
+pub use canonical::{Canonical, DecodeError, Reader, Writer};
+pub use curve::{Algorithm, Curve};
+pub use id::{
+    ChainId, Digest32, InitiatorId, InvalidId, KeyId, NodeId, ProtocolName, SessionId, Tenant,
+};
+pub use key_status::KeyStatus;
+pub use party::{Committee, Epoch, InvalidCommittee, PartyIndex, SignerSet};
+pub use rights::{Right, Rights};
+pub use threshold::{InvalidThreshold, MAX_PARTIES, MIN_SIGNERS, Threshold};
+pub use time::UnixSeconds;
