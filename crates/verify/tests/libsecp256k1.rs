@@ -10,7 +10,7 @@ const ROUNDS: usize = 1_000;
 
 fn random() -> [u8; 32] {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).unwrap();
+    getrandom::fill(&mut bytes).expect("the OS has randomness");
     bytes
 }
 
