@@ -1,0 +1,145 @@
+//! One message between two parties, as it crosses a link. `docs/protocols/rounds.md` §2.
+
+use quorate_types::{Canonical, DecodeError, Digest32, PartyIndex, Reader, SessionId, Writer};
+
+/// Largest body of a round message, in bytes (OT set-up for one pair is about 150 KiB).
+pub const MAX_ENVELOPE: usize = 1024 * 1024 - 256;
+
+const VERSION: u8 = 1;
+
+/// The place of a message within a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Slot {
+    /// The same bytes to every party.
+    Broadcast,
+    /// For one party alone, over a confidential link.
+    Direct,
+    /// What the sender received as broadcasts of this round.
+    Echo,
+    /// The sender gives up.
+    Abort,
+}
+
+impl Slot {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Broadcast => 1,
+            Self::Direct => 2,
+            Self::Echo => 3,
+            Self::Abort => 4,
+        }
+    }
+}
+
+/// A round message with its address.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// The run.
+    pub session: SessionId,
+    /// Round, from 1.
+    pub round: u8,
+    /// Place in the round.
+    pub slot: Slot,
+    /// Sender.
+    pub from: PartyIndex,
+    /// Recipient.
+    pub to: PartyIndex,
+    /// Payload; secret if the slot is [`Slot::Direct`].
+    pub body: Vec<u8>,
+    /// Signature over [`Envelope::statement`], where the run signs its messages.
+    pub signature: Option<[u8; 64]>,
+}
+
+impl Envelope {
+    /// The bytes that a sender signs. A broadcast is signed once for all recipients.
+    #[must_use]
+    pub fn statement(&self, context: &Digest32) -> Vec<u8> {
+        statement(
+            context,
+            self.round,
+            self.slot,
+            self.from,
+            self.to,
+            &self.body_digest(),
+        )
+    }
+
+    /// Digest of the body.
+    #[must_use]
+    pub fn body_digest(&self) -> Digest32 {
+        Digest32::of(b"quorate round body v1", &[&self.body])
+    }
+}
+
+/// The bytes that the sender of a message signs, from its digest.
+pub(crate) fn statement(
+    context: &Digest32,
+    round: u8,
+    slot: Slot,
+    from: PartyIndex,
+    to: PartyIndex,
+    body: &Digest32,
+) -> Vec<u8> {
+    let recipient = if slot == Slot::Broadcast { 0 } else { to.get() };
+    let mut out = Writer::new();
+    out.text("quorate round message v1").value(context);
+    out.u8(round)
+        .u8(slot.code())
+        .u8(from.get())
+        .u8(recipient)
+        .value(body);
+    out.finish()
+}
+
+impl Canonical for Envelope {
+    fn write(&self, out: &mut Writer) {
+        out.u8(VERSION)
+            .value(&self.session)
+            .u8(self.round)
+            .u8(self.slot.code());
+        out.value(&self.from).value(&self.to).bytes(&self.body);
+        match &self.signature {
+            Some(signature) => out.u8(1).fixed(signature),
+            None => out.u8(0),
+        };
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        if input.u8("version")? != VERSION {
+            return Err(DecodeError::Unknown {
+                what: "round message version",
+            });
+        }
+        let session = SessionId::read(input)?;
+        let round = input.u8("round")?;
+        let slot = match input.u8("slot")? {
+            1 => Slot::Broadcast,
+            2 => Slot::Direct,
+            3 => Slot::Echo,
+            4 => Slot::Abort,
+            _ => return Err(DecodeError::Unknown { what: "slot" }),
+        };
+        let from = PartyIndex::read(input)?;
+        let to = PartyIndex::read(input)?;
+        let body = input.bytes("body", MAX_ENVELOPE)?.to_vec();
+        let signature = match input.u8("signature flag")? {
+            0 => None,
+            1 => Some(input.array("signature")?),
+            _ => {
+                return Err(DecodeError::Invalid {
+                    field: "signature flag",
+                    why: "0 or 1",
+                });
+            }
+        };
+        Ok(Self {
+            session,
+            round,
+            slot,
+            from,
+            to,
+            body,
+            signature,
+        })
+    }
+}
