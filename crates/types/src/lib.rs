@@ -13,6 +13,7 @@ mod id;
 mod key_status;
 mod party;
 mod rights;
+mod session_status;
 mod threshold;
 mod time;
 
@@ -24,5 +25,6 @@ pub use id::{
 pub use key_status::KeyStatus;
 pub use party::{Committee, Epoch, InvalidCommittee, PartyIndex, SignerSet};
 pub use rights::{Right, Rights};
+pub use session_status::SessionStatus;
 pub use threshold::{InvalidThreshold, MAX_PARTIES, MIN_SIGNERS, Threshold};
-pub use time::UnixSeconds;
+pub use time::{UnixMillis, UnixSeconds};

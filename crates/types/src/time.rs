@@ -54,6 +54,41 @@ impl Canonical for UnixSeconds {
     }
 }
 
+/// A point in time, in whole milliseconds since 1970-01-01 UTC: for latencies and for order.
+///
+/// Databases hold it as a signed 64-bit integer.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
+pub struct UnixMillis(pub u64);
+
+impl UnixMillis {
+    /// This time and `millis` more, without overflow.
+    #[must_use]
+    pub const fn plus(self, millis: u64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// Milliseconds from `earlier` to this time; 0 if it is not earlier.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// The second that this time is in.
+    #[must_use]
+    pub const fn seconds(self) -> UnixSeconds {
+        UnixSeconds(self.0 / 1_000)
+    }
+}
+
+impl From<UnixSeconds> for UnixMillis {
+    fn from(time: UnixSeconds) -> Self {
+        Self(time.0.saturating_mul(1_000))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +103,12 @@ mod tests {
         ] {
             assert_eq!(UnixSeconds(seconds).to_rfc3339(), text);
         }
+    }
+
+    #[test]
+    fn millis__should_convert_to_the_second_they_are_in() {
+        assert_eq!(UnixMillis(1_999).seconds(), UnixSeconds(1));
+        assert_eq!(UnixMillis::from(UnixSeconds(2)), UnixMillis(2_000));
+        assert_eq!(UnixMillis(5).since(UnixMillis(7)), 0);
     }
 }
