@@ -1,1 +1,37 @@
 //! Addresses, decoding, digests and assembling of signed transactions.
+//!
+//! Client, coordinator and every participant call the same [`effect_of`] on the same payload, so a
+//! participant signs only a digest that it computed itself from what its operator can read (attack
+//! row D1). A payload has one encoding: `encode(decode(x)) == x` byte for byte, or it is refused
+//! (row D5).
+//!
+//! Architecture invariant: pure functions of hostile bytes. No IO, clock, randomness or secrets;
+//! no panic; nothing allocated beyond a small multiple of the input, which [`MAX_PAYLOAD`] limits.
+//!
+//! A further chain is one more variant of [`Chain`] and one module like `ethereum`.
+
+#![cfg_attr(
+    test,
+    allow(non_snake_case, reason = "test names are subject__should_result")
+)]
+
+mod chain;
+mod decoded;
+mod effect;
+mod ethereum;
+mod message_type;
+mod refusal;
+mod signed;
+mod uint256;
+
+pub use chain::{Chain, DEFAULT_ADDRESS_KIND};
+pub use decoded::{Asset, Decoded, EffectKind, Output, Warning};
+pub use effect::{Effect, effect_of};
+pub use ethereum::EthereumNetwork;
+pub use message_type::MessageType;
+pub use refusal::{EncodingFault, Refusal};
+pub use signed::{Signature, SignedTransaction};
+pub use uint256::Uint256;
+
+/// Most bytes of a payload of any message type: 128 KiB, what Ethereum nodes relay.
+pub const MAX_PAYLOAD: usize = 128 * 1024;

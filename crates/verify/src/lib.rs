@@ -19,4 +19,4 @@ mod point;
 pub use ecdsa::{EcdsaSignature, recover_ecdsa, recovery_id_for, verify_ecdsa};
 pub use eddsa::verify_ed25519;
 pub use error::{PointFault, VerifyError};
-pub use point::{check_ed25519_point, check_point, check_secp256k1_point};
+pub use point::{check_ed25519_point, check_point, check_secp256k1_point, secp256k1_coordinates};

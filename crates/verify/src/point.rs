@@ -30,6 +30,19 @@ pub fn check_secp256k1_point(bytes: &[u8]) -> Result<(), VerifyError> {
     secp256k1_key(bytes).map(drop)
 }
 
+/// The two coordinates `x ‖ y` (32 bytes each, big-endian) of a compressed point of secp256k1.
+///
+/// # Errors
+/// As [`check_secp256k1_point`].
+pub fn secp256k1_coordinates(bytes: &[u8]) -> Result<[u8; 64], VerifyError> {
+    let point = secp256k1_key(bytes)?.to_sec1_point(false);
+    let [_tag, coordinates @ ..]: [u8; 65] = point
+        .as_bytes()
+        .try_into()
+        .expect("a checked key is not the identity, so its uncompressed form has 65 bytes");
+    Ok(coordinates)
+}
+
 /// Checks that 32 bytes are a compressed point of the prime-order subgroup of edwards25519.
 ///
 /// On the curve, canonically encoded, not the identity, without a small-order component.

@@ -28,6 +28,18 @@ fn secp256k1_point__should_pass_with_both_signs_of_y() {
 }
 
 #[test]
+fn secp256k1_coordinates__should_be_those_of_sec_2() {
+    let generator = hex::decode(GENERATOR).unwrap();
+    let expected = format!(
+        "{}483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8",
+        &GENERATOR[2..]
+    );
+    let coordinates = secp256k1_coordinates(&generator).unwrap();
+    assert_eq!(hex::encode(coordinates), expected);
+    assert!(secp256k1_coordinates(&[0; 33]).is_err());
+}
+
+#[test]
 fn c10_secp256k1_point__must_refuse_identity_off_curve_and_other_encodings() {
     assert_eq!(fault(secp(&"00".repeat(33))), PointFault::Identity);
     assert_eq!(fault(secp("00")), PointFault::Length);

@@ -1,0 +1,177 @@
+use std::fmt;
+
+use quorate_types::{Algorithm, ChainId, Curve, Digest32};
+
+use crate::ethereum::{self, EthereumNetwork};
+use crate::{Decoded, Refusal, Signature, SignedTransaction};
+
+/// The address kind that every chain has.
+pub const DEFAULT_ADDRESS_KIND: &str = "default";
+
+/// A chain that this version knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Chain {
+    /// No chain: the key signs raw messages, and has no address.
+    None,
+    /// Ethereum and its test networks.
+    Ethereum(EthereumNetwork),
+}
+
+impl Chain {
+    /// Every chain, in the order of the documentation.
+    pub const ALL: [Self; 5] = [
+        Self::Ethereum(EthereumNetwork::Mainnet),
+        Self::Ethereum(EthereumNetwork::Sepolia),
+        Self::Ethereum(EthereumNetwork::Holesky),
+        Self::Ethereum(EthereumNetwork::Local),
+        Self::None,
+    ];
+
+    /// The chain of this id, if it is known.
+    #[must_use]
+    pub fn parse(id: &ChainId) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|chain| chain.as_str() == id.as_str())
+    }
+
+    /// Its id, as in `chain_type`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Ethereum(network) => network.as_str(),
+        }
+    }
+
+    /// The number by which the network itself is named, where it has one (EIP-155).
+    #[must_use]
+    pub const fn network_chain_id(self) -> Option<u64> {
+        match self {
+            Self::None => None,
+            Self::Ethereum(network) => Some(network.chain_id()),
+        }
+    }
+
+    /// Schemes that it works with.
+    #[must_use]
+    pub const fn algorithms(self) -> &'static [Algorithm] {
+        match self {
+            Self::None => &[Algorithm::Ecdsa, Algorithm::EdDsa, Algorithm::Schnorr],
+            Self::Ethereum(_) => &[Algorithm::Ecdsa],
+        }
+    }
+
+    /// Kinds of address that a key may have, the usual one first.
+    #[must_use]
+    pub const fn address_kinds(self) -> &'static [&'static str] {
+        &[DEFAULT_ADDRESS_KIND]
+    }
+
+    /// Checks that a key of this scheme and curve can be used on this chain.
+    ///
+    /// # Errors
+    /// [`Refusal::WrongCurve`] or [`Refusal::WrongAlgorithm`].
+    pub fn check_key(self, algorithm: Algorithm, curve: Curve) -> Result<(), Refusal> {
+        let used = |known: &Algorithm| known.curve() == curve;
+        if algorithm.curve() != curve || !self.algorithms().iter().any(used) {
+            return Err(Refusal::WrongCurve {
+                chain: self.as_str(),
+                algorithm,
+                curve,
+            });
+        }
+        self.check_algorithm(algorithm)
+    }
+
+    /// Checks that the chain works with this scheme.
+    ///
+    /// # Errors
+    /// [`Refusal::WrongAlgorithm`].
+    pub fn check_algorithm(self, algorithm: Algorithm) -> Result<(), Refusal> {
+        if self.algorithms().contains(&algorithm) {
+            return Ok(());
+        }
+        Err(Refusal::WrongAlgorithm {
+            chain: self.as_str(),
+            algorithm,
+        })
+    }
+
+    /// Checks that the chain has this kind of address.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownAddressKind`].
+    pub fn check_address_kind(self, kind: &str) -> Result<(), Refusal> {
+        if self.address_kinds().contains(&kind) {
+            return Ok(());
+        }
+        Err(Refusal::UnknownAddressKind {
+            chain: self.as_str(),
+        })
+    }
+
+    /// The address of a public key (compressed), or none where there is no chain.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownAddressKind`], or [`Refusal::InvalidPublicKey`] where the chain computes
+    /// an address.
+    pub fn address(self, public_key: &[u8], kind: &str) -> Result<Option<String>, Refusal> {
+        self.check_address_kind(kind)?;
+        match self {
+            Self::None => Ok(None),
+            Self::Ethereum(_) => ethereum::address_of(public_key).map(Some),
+        }
+    }
+
+    /// What an unsigned transaction does.
+    ///
+    /// # Errors
+    /// [`Refusal`] unless it is exactly one canonical transaction for this network.
+    pub fn decode(self, payload: &[u8]) -> Result<Decoded, Refusal> {
+        self.transaction(payload).map(|(decoded, _)| decoded)
+    }
+
+    /// What is signed for an unsigned transaction: one digest for each signature, in order.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub fn digests(self, payload: &[u8]) -> Result<Vec<Digest32>, Refusal> {
+        self.transaction(payload).map(|(_, digests)| digests)
+    }
+
+    /// Puts signatures, one for each digest and in their order, into an unsigned transaction.
+    ///
+    /// # Errors
+    /// As [`Self::decode`], and [`Refusal`] for signatures that the chain has no form for.
+    pub fn assemble(
+        self,
+        payload: &[u8],
+        signatures: &[Signature],
+    ) -> Result<SignedTransaction, Refusal> {
+        match self {
+            Self::None => Err(self.without_transactions()),
+            Self::Ethereum(network) => ethereum::assemble(network, payload, signatures),
+        }
+    }
+
+    pub(crate) fn transaction(self, payload: &[u8]) -> Result<(Decoded, Vec<Digest32>), Refusal> {
+        match self {
+            Self::None => Err(self.without_transactions()),
+            Self::Ethereum(network) => ethereum::read(network, payload),
+        }
+    }
+
+    fn without_transactions(self) -> Refusal {
+        Refusal::NoTransactions {
+            chain: self.as_str(),
+        }
+    }
+}
+
+impl fmt::Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

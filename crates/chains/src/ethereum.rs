@@ -1,0 +1,65 @@
+//! Ethereum: legacy (EIP-155) and EIP-1559 transactions.
+//!
+//! Specification: `docs/protocols/ethereum.md`.
+
+mod access_list;
+mod address;
+mod calldata;
+mod decode;
+mod encode;
+mod meaning;
+mod network;
+mod rlp;
+mod transaction;
+
+use quorate_types::Digest32;
+use quorate_verify::recover_ecdsa;
+use sha3::{Digest, Keccak256};
+
+pub(crate) use address::address_of;
+pub use network::EthereumNetwork;
+
+use crate::{Decoded, Refusal, Signature, SignedTransaction};
+
+/// Decodes an unsigned transaction for `network`; what it does, and what is signed.
+pub(crate) fn read(
+    network: EthereumNetwork,
+    payload: &[u8],
+) -> Result<(Decoded, Vec<Digest32>), Refusal> {
+    let transaction = decode::unsigned(network, payload)?;
+    // The checked payload is the encoding, so its hash is the digest: nothing is hashed that was
+    // not decoded.
+    Ok((transaction.meaning(), vec![keccak256(payload)]))
+}
+
+/// Puts the signature into an unsigned transaction (`docs/protocols/ethereum.md` §5).
+pub(crate) fn assemble(
+    network: EthereumNetwork,
+    payload: &[u8],
+    signatures: &[Signature],
+) -> Result<SignedTransaction, Refusal> {
+    let transaction = decode::unsigned(network, payload)?;
+    let [Signature::Ecdsa(signature)] = signatures else {
+        return Err(Refusal::SignatureCount {
+            needed: 1,
+            found: signatures.len(),
+        });
+    };
+    let y_is_odd = match signature.recovery_id() {
+        0 => false,
+        1 => true,
+        other => return Err(Refusal::RecoveryId(other)),
+    };
+    let sender = recover_ecdsa(keccak256(payload).as_bytes(), signature)
+        .map_err(Refusal::InvalidSignature)?;
+    let bytes = transaction.encode_signed(signature.r(), signature.s(), y_is_odd);
+    Ok(SignedTransaction {
+        tx_id: format!("0x{}", keccak256(&bytes)),
+        from: address_of(&sender)?,
+        bytes,
+    })
+}
+
+fn keccak256(bytes: &[u8]) -> Digest32 {
+    Digest32::from_array(Keccak256::digest(bytes).into())
+}
