@@ -95,6 +95,10 @@ name_id!(
     NodeId, "node id", 63
 );
 name_id!(
+    /// A cluster, named in its manifest; intents and links of one cluster mean nothing in another.
+    ClusterId, "cluster id", 63
+);
+name_id!(
     /// Whose keys these are. One manifest may serve several tenants.
     Tenant, "tenant", 63
 );
@@ -183,6 +187,21 @@ hex_id!(
     /// One attempt of one intent with one signer set; never used twice.
     SessionId, "session id", "ses_"
 );
+
+impl SessionId {
+    /// The id of a part of this session, such as its OT set-up. Both ids name the same attempt.
+    #[must_use]
+    pub fn part(&self, label: &str) -> Self {
+        let hash = Digest32::of(b"quorate session part v1", &[&self.0, label.as_bytes()]);
+        let mut id = [0; 16];
+        id.copy_from_slice(
+            hash.as_bytes()
+                .first_chunk::<16>()
+                .expect("a digest has 32 bytes"),
+        );
+        Self(id)
+    }
+}
 
 impl KeyId {
     /// The id of the key that the create intent with this digest makes.

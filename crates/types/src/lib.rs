@@ -11,6 +11,7 @@ pub mod canonical;
 mod curve;
 mod id;
 mod key_status;
+mod message_type;
 mod party;
 mod rights;
 mod session_status;
@@ -20,9 +21,11 @@ mod time;
 pub use canonical::{Canonical, DecodeError, Reader, Writer};
 pub use curve::{Algorithm, Curve};
 pub use id::{
-    ChainId, Digest32, InitiatorId, InvalidId, KeyId, NodeId, ProtocolName, SessionId, Tenant,
+    ChainId, ClusterId, Digest32, InitiatorId, InvalidId, KeyId, NodeId, ProtocolName, SessionId,
+    Tenant,
 };
 pub use key_status::KeyStatus;
+pub use message_type::MessageType;
 pub use party::{Committee, Epoch, InvalidCommittee, PartyIndex, SignerSet};
 pub use rights::{Right, Rights};
 pub use session_status::SessionStatus;
