@@ -1,0 +1,15 @@
+//! Bodies of the REST interface, base `/api/v1`.
+
+mod answer;
+mod key;
+mod node;
+mod session;
+mod sign;
+
+pub use answer::{ErrorBody, Failure, Meta, Success};
+pub use key::{
+    CommitteeMember, CreateKeyRequest, KeyList, KeyView, NodeSignature, UpdateKeyRequest,
+};
+pub use node::{LinkView, NodeList, NodeView};
+pub use session::{SessionError, SessionList, SessionView, WaitedOn};
+pub use sign::{SignRequest, SignResult, VerifyRequest, VerifyResult};

@@ -1,0 +1,71 @@
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A node of the cluster, as the coordinator sees it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct NodeView {
+    /// Name in the manifest.
+    pub node_id: String,
+    /// `participant` or `coordinator`.
+    pub node_type: String,
+    /// Where the coordinator reaches it.
+    pub endpoint: String,
+    /// Ed25519 identity key of the manifest, hex.
+    pub public_key: String,
+    /// `online`, `degraded` or `offline`.
+    pub status: String,
+    /// Why it is not online.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// Version of its binary; empty if it was never reached.
+    pub version: String,
+    /// Protocols that it runs.
+    pub capabilities: Vec<String>,
+    /// 0 idle to 100 full.
+    pub load_factor: u32,
+    /// Sessions that it is in.
+    pub sessions_active: u32,
+    /// Active keys that it holds a share of.
+    pub keys_active: u64,
+    /// Keys whose share failed a check there.
+    pub key_problems: Vec<String>,
+    /// Its links to the other participants.
+    pub links: Vec<LinkView>,
+    /// CPU time of its process since its start.
+    pub cpu_seconds: f64,
+    /// RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_heartbeat: Option<String>,
+    /// Round trip of the last heartbeat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat_micros: Option<u64>,
+}
+
+/// A Noise link between two participants.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct LinkView {
+    /// The other end.
+    pub peer: String,
+    /// `up`, `connecting` or `down`.
+    pub state: String,
+    /// Round trip.
+    pub rtt_micros: u64,
+    /// Why it is not up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// Since its process started.
+    pub bytes_sent: u64,
+    /// Since its process started.
+    pub bytes_received: u64,
+}
+
+/// All nodes.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct NodeList {
+    /// The nodes, in the order of the manifest.
+    pub nodes: Vec<NodeView>,
+    /// Cluster name.
+    pub cluster: String,
+    /// Version of the manifest that the coordinator holds.
+    pub manifest_version: u64,
+}
