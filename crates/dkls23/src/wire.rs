@@ -1,0 +1,127 @@
+//! Points and scalars on the wire: one encoding each, all others refused (attack row C10).
+
+use k256::elliptic_curve::PrimeField;
+use k256::elliptic_curve::group::GroupEncoding;
+use k256::{AffinePoint, CompressedPoint, Scalar};
+use quorate_types::{DecodeError, Reader, Writer};
+
+/// Appends 32 bytes, big-endian.
+pub(crate) fn write_scalar(out: &mut Writer, scalar: &Scalar) {
+    out.fixed(scalar.to_repr().as_slice());
+}
+
+/// Takes a scalar below the group order; zero is one.
+pub(crate) fn read_scalar(
+    input: &mut Reader<'_>,
+    field: &'static str,
+) -> Result<Scalar, DecodeError> {
+    scalar(&input.array(field)?).ok_or(DecodeError::Invalid {
+        field,
+        why: "not below the group order",
+    })
+}
+
+/// Appends scalars, without their number.
+pub(crate) fn write_scalars(out: &mut Writer, scalars: &[Scalar]) {
+    for scalar in scalars {
+        write_scalar(out, scalar);
+    }
+}
+
+/// Takes `count` scalars.
+pub(crate) fn read_scalars(
+    input: &mut Reader<'_>,
+    field: &'static str,
+    count: usize,
+) -> Result<Vec<Scalar>, DecodeError> {
+    (0..count).map(|_| read_scalar(input, field)).collect()
+}
+
+/// Appends 33 bytes, compressed SEC1.
+pub(crate) fn write_point(out: &mut Writer, point: &AffinePoint) {
+    out.fixed(&compressed(point));
+}
+
+/// Takes a compressed point that is on the curve and not the identity.
+pub(crate) fn read_point(
+    input: &mut Reader<'_>,
+    field: &'static str,
+) -> Result<AffinePoint, DecodeError> {
+    point(&input.array(field)?).ok_or(DecodeError::Invalid {
+        field,
+        why: "not a compressed point, or the identity",
+    })
+}
+
+/// Takes `count` byte strings of `N` bytes.
+pub(crate) fn read_arrays<const N: usize>(
+    input: &mut Reader<'_>,
+    field: &'static str,
+    count: usize,
+) -> Result<Vec<[u8; N]>, DecodeError> {
+    (0..count).map(|_| input.array(field)).collect()
+}
+
+/// The scalar behind 32 big-endian bytes, if they are below the group order.
+pub(crate) fn scalar(bytes: &[u8; 32]) -> Option<Scalar> {
+    Option::from(Scalar::from_repr((*bytes).into()))
+}
+
+/// The point behind 33 bytes: compressed, x below p, on the curve, not the identity.
+pub(crate) fn point(bytes: &[u8; 33]) -> Option<AffinePoint> {
+    if !matches!(bytes, [2 | 3, ..]) {
+        return None;
+    }
+    Option::from(AffinePoint::from_bytes(&CompressedPoint::from(*bytes)))
+}
+
+/// Compressed SEC1; zero bytes for the identity, which no decoder takes.
+pub(crate) fn compressed(point: &AffinePoint) -> [u8; 33] {
+    point.to_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const P: [u8; 32] = {
+        let mut p = [0xff; 32];
+        p[27] = 0xfe;
+        p[30] = 0xfc;
+        p[31] = 0x2f;
+        p
+    };
+
+    #[test]
+    fn c10_point__must_refuse_identity_other_tags_off_curve_and_unreduced_x() {
+        let generator = compressed(&AffinePoint::GENERATOR);
+        assert_eq!(point(&generator), Some(AffinePoint::GENERATOR));
+        assert_eq!(point(&compressed(&AffinePoint::IDENTITY)), None);
+        for tag in [0, 1, 4, 5, 6, 7, 0xff] {
+            let mut bytes = generator;
+            bytes[0] = tag;
+            assert_eq!(point(&bytes), None, "tag {tag}");
+        }
+        // x = 5 is on no point: 5³ + 7 = 132 is not a square mod p.
+        let mut off_curve = [0; 33];
+        (off_curve[0], off_curve[32]) = (2, 5);
+        assert_eq!(point(&off_curve), None);
+        // x = 1 is on a point; p + 1 would be the same x, unreduced.
+        let mut one = [0; 33];
+        (one[0], one[32]) = (2, 1);
+        assert!(point(&one).is_some());
+        let mut unreduced = [2; 33];
+        unreduced[1..].copy_from_slice(&P);
+        unreduced[32] += 1;
+        assert_eq!(point(&unreduced), None);
+    }
+
+    #[test]
+    fn c10_scalar__must_refuse_the_group_order_and_more() {
+        let mut order = (-Scalar::ONE).to_repr();
+        assert!(scalar(&order.into()).is_some());
+        order[31] += 1;
+        assert_eq!(scalar(&order.into()), None);
+        assert_eq!(scalar(&[0xff; 32]), None);
+    }
+}

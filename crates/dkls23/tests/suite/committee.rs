@@ -1,0 +1,109 @@
+//! Committees with shares dealt by the test (never outside tests) and pair state made by `Setup`.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use ed25519_dalek::SigningKey;
+use k256::elliptic_curve::PrimeField;
+use k256::elliptic_curve::group::GroupEncoding;
+use k256::elliptic_curve::ops::Reduce;
+use k256::{FieldBytes, ProjectivePoint, Scalar};
+use quorate_dkls23::{CheckedShare, PairSetups, Setup, ShareInput};
+use quorate_protocol::{Member, Roster};
+use quorate_types::{Digest32, NodeId, PartyIndex, SessionId, Threshold};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use zeroize::Zeroizing;
+
+use crate::pump;
+
+pub(crate) struct Committee {
+    pub(crate) threshold: Threshold,
+    pub(crate) public_key: [u8; 33],
+    pub(crate) shares: BTreeMap<PartyIndex, CheckedShare>,
+    pub(crate) setups: BTreeMap<PartyIndex, PairSetups>,
+}
+
+pub(crate) static TWO_OF_THREE: LazyLock<Committee> = LazyLock::new(|| Committee::new(2, 3));
+pub(crate) static THREE_OF_THREE: LazyLock<Committee> = LazyLock::new(|| Committee::new(3, 3));
+pub(crate) static THREE_OF_FIVE: LazyLock<Committee> = LazyLock::new(|| Committee::new(3, 5));
+
+impl Committee {
+    fn new(t: u64, n: u64) -> Self {
+        let inputs = deal(t, n, 7);
+        let members: Vec<PartyIndex> = inputs.keys().copied().collect();
+        let setups = pump::run(&members, t, [1; 16], |roster, context| {
+            Setup::start(roster, context)
+        });
+        let checked =
+            |(i, input): (&PartyIndex, &ShareInput)| (*i, CheckedShare::new(input).unwrap());
+        Self {
+            threshold: Threshold::new(t, n).unwrap(),
+            public_key: inputs.values().next().unwrap().public_key,
+            shares: inputs.iter().map(checked).collect(),
+            setups: setups.into_iter().map(|(i, r)| (i, r.unwrap())).collect(),
+        }
+    }
+
+    pub(crate) fn min_signers(&self) -> u64 {
+        self.threshold.min_signers().into()
+    }
+}
+
+pub(crate) fn index(number: u8) -> PartyIndex {
+    PartyIndex::new(number).unwrap()
+}
+
+/// Shamir shares of a random key, of a dealer that knows everything.
+pub(crate) fn deal(t: u64, n: u64, seed: u64) -> BTreeMap<PartyIndex, ShareInput> {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let mut random = || {
+        let mut bytes = [0; 32];
+        rng.fill_bytes(&mut bytes);
+        <Scalar as Reduce<FieldBytes>>::reduce(&bytes.into())
+    };
+    let polynomial: Vec<Scalar> = (0..t).map(|_| random()).collect();
+    let at = |x: u64| {
+        let value = |sum, c: &Scalar| sum * Scalar::from(x) + c;
+        polynomial.iter().rev().fold(Scalar::ZERO, value)
+    };
+    let point = |scalar: Scalar| -> [u8; 33] {
+        (ProjectivePoint::GENERATOR * scalar)
+            .to_affine()
+            .to_bytes()
+            .into()
+    };
+    let indices = || (1..=n).map(|i| (index(u8::try_from(i).unwrap()), i));
+    let verifying_shares: BTreeMap<_, _> = indices().map(|(i, x)| (i, point(at(x)))).collect();
+    let share = |(i, x): (PartyIndex, u64)| {
+        let input = ShareInput {
+            index: i,
+            threshold: Threshold::new(t, n).unwrap(),
+            share: Zeroizing::new(at(x).to_repr().into()),
+            public_key: point(at(0)),
+            verifying_shares: verifying_shares.clone(),
+            chain_code: [9; 32],
+        };
+        (i, input)
+    };
+    indices().map(share).collect()
+}
+
+pub(crate) fn identity(party: PartyIndex) -> SigningKey {
+    SigningKey::from_bytes(&[party.get(); 32])
+}
+
+pub(crate) fn roster(me: PartyIndex, members: &[PartyIndex], t: u64, session: [u8; 16]) -> Roster {
+    let member = |party: &PartyIndex| {
+        let node = NodeId::new(&format!("p{party}")).unwrap();
+        let identity = identity(*party).verifying_key().to_bytes();
+        (*party, Member { node, identity })
+    };
+    let members = members.iter().map(member).collect();
+    let t = u8::try_from(t).unwrap();
+    Roster::new(SessionId::from_array(session), me, t, members).unwrap()
+}
+
+pub(crate) fn digest(text: &str) -> [u8; 32] {
+    *Digest32::of(b"test message", &[text.as_bytes()]).as_bytes()
+}

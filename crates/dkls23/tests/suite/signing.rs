@@ -1,0 +1,86 @@
+//! Every signer set signs; every signature is checked by two libraries.
+
+use quorate_dkls23::Sign;
+use quorate_types::PartyIndex;
+use quorate_verify::EcdsaSignature;
+
+use crate::committee::{self, Committee, digest, index};
+use crate::pump::{self, Outcomes};
+
+pub(crate) fn sign(
+    committee: &Committee,
+    signers: &[PartyIndex],
+    session: [u8; 16],
+    message: [u8; 32],
+) -> Outcomes<EcdsaSignature> {
+    pump::run(
+        signers,
+        committee.min_signers(),
+        session,
+        |roster, context| {
+            let (share, setups) = (
+                &committee.shares[&roster.me()],
+                &committee.setups[&roster.me()],
+            );
+            Sign::start(roster, context, share, setups, message).unwrap()
+        },
+    )
+}
+
+/// All signers got one signature, and an independent library accepts it and recovers the key.
+pub(crate) fn must_be_one_valid_signature(
+    committee: &Committee,
+    outcomes: Outcomes<EcdsaSignature>,
+    message: [u8; 32],
+) -> EcdsaSignature {
+    let signatures: Vec<EcdsaSignature> = outcomes.into_values().map(|o| o.unwrap()).collect();
+    assert!(signatures.windows(2).all(|pair| pair[0] == pair[1]));
+    let signature = signatures[0];
+    signature.verify(&committee.public_key, &message).unwrap();
+
+    let message = secp256k1::Message::from_digest(message);
+    let key = secp256k1::PublicKey::from_slice(&committee.public_key).unwrap();
+    let parsed = secp256k1::ecdsa::Signature::from_compact(signature.as_bytes()).unwrap();
+    // libsecp256k1 refuses high s (row C11).
+    secp256k1::ecdsa::verify(&parsed, message, &key).unwrap();
+    let id = secp256k1::ecdsa::RecoveryId::from_u8_masked(signature.recovery_id());
+    let recoverable =
+        secp256k1::ecdsa::RecoverableSignature::from_compact(signature.as_bytes(), id).unwrap();
+    assert_eq!(recoverable.recover_ecdsa(message).unwrap(), key);
+    signature
+}
+
+fn check_all_signer_sets(committee: &Committee) {
+    let (t, n) = (
+        u32::from(committee.threshold.min_signers()),
+        committee.threshold.max_signers(),
+    );
+    for set in 0..1u32 << n {
+        if set.count_ones() != t {
+            continue;
+        }
+        let signers: Vec<_> = (1..=n)
+            .filter(|i| set >> (i - 1) & 1 == 1)
+            .map(index)
+            .collect();
+        let message = digest(&format!("set {set}"));
+        let session = [u8::try_from(set).unwrap(); 16];
+        let outcomes = sign(committee, &signers, session, message);
+        must_be_one_valid_signature(committee, outcomes, message);
+    }
+}
+
+#[test]
+fn sign__should_work_with_any_two_of_three() {
+    check_all_signer_sets(&committee::TWO_OF_THREE);
+}
+
+#[test]
+fn sign__should_work_with_any_three_of_five() {
+    check_all_signer_sets(&committee::THREE_OF_FIVE);
+}
+
+#[test]
+fn sign__should_work_with_three_of_three() {
+    check_all_signer_sets(&committee::THREE_OF_THREE);
+}
