@@ -1,0 +1,73 @@
+//! Signatures that do not belong into a transaction.
+#![allow(non_snake_case, reason = "test names are subject__should_result")]
+
+use quorate_chains::{Chain, EthereumNetwork, Refusal};
+use quorate_verify::EcdsaSignature;
+
+const ETHEREUM: Chain = Chain::Ethereum(EthereumNetwork::Mainnet);
+
+/// The example of EIP-155: payload, signature, signed transaction.
+const PAYLOAD: &str =
+    "ec098504a817c800825208943535353535353535353535353535353535353535880de0b6b3a764000080018080";
+const SIGNATURE: &str = "28ef61340bd939bc2195fe537567866003e1a15d3c71ff63e1590620aa636276\
+                         67cbe9d8997f761aecb703304b3800ccf555c9f3dc64214b297fb1966a3b6d83";
+const SIGNED: &str = "f86c098504a817c800825208943535353535353535353535353535353535353535\
+                      880de0b6b3a76400008025a028ef61340bd939bc2195fe537567866003e1a15d3c71\
+                      ff63e1590620aa636276a067cbe9d8997f761aecb703304b3800ccf555c9f3dc6421\
+                      4b297fb1966a3b6d83";
+
+fn payload() -> Vec<u8> {
+    hex::decode(PAYLOAD).expect("hex")
+}
+
+fn signature(recovery_id: u8) -> EcdsaSignature {
+    let bytes = hex::decode(SIGNATURE).expect("hex");
+    EcdsaSignature::new(bytes.try_into().expect("64 bytes"), recovery_id).expect("low s")
+}
+
+#[test]
+fn transaction__should_be_the_signed_example_of_eip_155() {
+    let signed = ETHEREUM
+        .assemble(&payload(), &[signature(0).into()])
+        .expect("a signature");
+    assert_eq!(hex::encode(&signed.bytes), SIGNED);
+    assert_eq!(signed.from, "0x9d8A62f656a8d1615C1294fd71e9CFb3E4855A4F");
+}
+
+#[test]
+fn c11_transaction__should_show_another_sender_for_another_recovery_id() {
+    let signed = ETHEREUM
+        .assemble(&payload(), &[signature(1).into()])
+        .expect("a signature");
+    assert_ne!(signed.from, "0x9d8A62f656a8d1615C1294fd71e9CFb3E4855A4F");
+}
+
+#[test]
+fn transaction__must_refuse_signatures_without_a_form() {
+    for recovery_id in [2, 3] {
+        assert_eq!(
+            ETHEREUM.assemble(&payload(), &[signature(recovery_id).into()]),
+            Err(Refusal::RecoveryId(recovery_id))
+        );
+    }
+    let one = signature(0).into();
+    for (signatures, found) in [(vec![], 0), (vec![one, one], 2)] {
+        assert_eq!(
+            ETHEREUM.assemble(&payload(), &signatures),
+            Err(Refusal::SignatureCount { needed: 1, found })
+        );
+    }
+    let local = Chain::Ethereum(EthereumNetwork::Local);
+    assert_eq!(
+        local
+            .assemble(&payload(), &[one])
+            .map_err(|refusal| refusal.code()),
+        Err("wrong_network")
+    );
+    assert_eq!(
+        Chain::None
+            .assemble(&payload(), &[one])
+            .map_err(|refusal| refusal.code()),
+        Err("no_transactions")
+    );
+}
