@@ -1,0 +1,154 @@
+//! Numbered, embedded, never edited once released: a changed one is refused by its checksum.
+
+use quorate_types::Digest32;
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use super::failure::unavailable;
+use crate::error::StoreError;
+
+struct Migration {
+    version: u64,
+    name: &'static str,
+    sql: &'static str,
+}
+
+const MIGRATIONS: [Migration; 1] = [Migration {
+    version: 1,
+    name: "first_tables",
+    sql: include_str!("../../migrations/sqlite/0001_first_tables.sql"),
+}];
+
+/// `Quor`: marks our files in the header of a SQLite database.
+const APPLICATION_ID: i32 = 0x5175_6f72;
+
+const SCHEMA_MIGRATIONS: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
+    version     INTEGER NOT NULL PRIMARY KEY,
+    name        TEXT    NOT NULL,
+    checksum    BLOB    NOT NULL,
+    applied_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER))
+) STRICT";
+
+/// Brings a database to the newest schema, in one transaction.
+///
+/// # Errors
+/// [`StoreError::SchemaTooNew`], [`StoreError::ForeignDatabase`], or unavailable.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    check_owner(connection)?;
+    let doing = unavailable("migrating the schema");
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(&doing)?;
+    transaction
+        .execute_batch(SCHEMA_MIGRATIONS)
+        .map_err(&doing)?;
+    let applied = applied_versions(&transaction)?;
+    for migration in MIGRATIONS.iter().skip(applied) {
+        tracing::info!(
+            version = migration.version,
+            name = migration.name,
+            "migrating"
+        );
+        transaction.execute_batch(migration.sql).map_err(&doing)?;
+        transaction
+            .execute(
+                "INSERT INTO schema_migrations (version, name, checksum) VALUES (?1, ?2, ?3)",
+                params![migration.version, migration.name, checksum(migration)],
+            )
+            .map_err(&doing)?;
+    }
+    transaction
+        .pragma_update(None, "application_id", APPLICATION_ID)
+        .map_err(&doing)?;
+    transaction.commit().map_err(&doing)?;
+    refuse_hidden_code(connection)
+}
+
+/// Refuses the database of another program.
+fn check_owner(connection: &Connection) -> Result<(), StoreError> {
+    let doing = unavailable("reading the header of the database");
+    let id: i32 = connection
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(&doing)?;
+    let objects: u64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(&doing)?;
+    if id == APPLICATION_ID || (id == 0 && objects == 0) {
+        return Ok(());
+    }
+    Err(StoreError::ForeignDatabase {
+        why: "another program made it",
+    })
+}
+
+/// Number of migrations that were applied, after a check that they are ours and without gaps.
+fn applied_versions(connection: &Connection) -> Result<usize, StoreError> {
+    let doing = unavailable("reading the schema version");
+    let mut statement = connection
+        .prepare("SELECT version, checksum FROM schema_migrations ORDER BY version")
+        .map_err(&doing)?;
+    let rows = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .map_err(&doing)?
+        .collect::<Result<Vec<(u64, Vec<u8>)>, _>>()
+        .map_err(&doing)?;
+    let known = MIGRATIONS.last().map_or(0, |last| last.version);
+    if let Some(&(found, _)) = rows.last().filter(|(version, _)| *version > known) {
+        return Err(StoreError::SchemaTooNew { found, known });
+    }
+    for ((version, found), migration) in rows.iter().zip(&MIGRATIONS) {
+        if *version != migration.version {
+            return Err(StoreError::ForeignDatabase {
+                why: "a migration is missing",
+            });
+        }
+        if found.as_slice() != checksum(migration) {
+            return Err(StoreError::ForeignDatabase {
+                why: "it was made by a migration that was changed since",
+            });
+        }
+    }
+    Ok(rows.len())
+}
+
+/// Refuses triggers and views: we make none, so one is somebody's code in our transactions.
+fn refuse_hidden_code(connection: &Connection) -> Result<(), StoreError> {
+    let count: u64 = connection
+        .query_row(
+            "SELECT count(*) FROM sqlite_schema WHERE type IN ('trigger', 'view')",
+            [],
+            |row| row.get(0),
+        )
+        .map_err(unavailable("reading the schema"))?;
+    if count == 0 {
+        return Ok(());
+    }
+    Err(StoreError::ForeignDatabase {
+        why: "it has triggers or views that this program did not make",
+    })
+}
+
+fn checksum(migration: &Migration) -> [u8; 32] {
+    *Digest32::of(b"quorate migration", &[migration.sql.as_bytes()]).as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations__should_be_numbered_from_one_without_gaps() {
+        for (position, migration) in MIGRATIONS.iter().enumerate() {
+            assert_eq!(migration.version, position as u64 + 1, "{}", migration.name);
+        }
+    }
+
+    /// Released migrations never change. A new one adds a line here.
+    #[test]
+    fn migrations__must_keep_their_checksums() {
+        let checksums: Vec<String> = MIGRATIONS
+            .iter()
+            .map(|m| hex::encode(checksum(m)))
+            .collect();
+        assert_eq!(checksums, ["PIN"]);
+    }
+}
