@@ -1,0 +1,37 @@
+//! Limits of what is stored. Defaults are listed in `docs/limits.md`.
+
+/// How much the keystore accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Most bytes of one share's payload.
+    pub payload_bytes: usize,
+    /// Most bytes of one epoch certificate.
+    pub certificate_bytes: usize,
+    /// Most digests that one intent may ask for.
+    pub digests_per_intent: usize,
+    /// Most attempts of one intent.
+    pub attempts_per_intent: usize,
+    /// Most bytes of the signatures that complete one intent.
+    pub signature_bytes: usize,
+    /// Most intents that are not pruned yet.
+    pub intents: usize,
+    /// Most bans.
+    pub bans: usize,
+    /// Most bytes that wait for the disk in one log; beyond, calls fail instead of queueing.
+    pub queued_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            payload_bytes: 1 << 20,
+            certificate_bytes: 1 << 20,
+            digests_per_intent: 1_024,
+            attempts_per_intent: 256,
+            signature_bytes: 256 << 10,
+            intents: 4_000_000,
+            bans: 100_000,
+            queued_bytes: 64 << 20,
+        }
+    }
+}
