@@ -80,6 +80,7 @@ impl Chain {
                 chain: self.as_str(),
                 algorithm,
                 curve,
+                supported: self.algorithms(),
             });
         }
         self.check_algorithm(algorithm)
@@ -96,6 +97,7 @@ impl Chain {
         Err(Refusal::WrongAlgorithm {
             chain: self.as_str(),
             algorithm,
+            supported: self.algorithms(),
         })
     }
 

@@ -47,15 +47,23 @@ pub enum EncodingFault {
 #[non_exhaustive]
 pub enum Refusal {
     /// The chain does not work with keys of this scheme.
-    #[error("chain `{chain}` does not work with {algorithm} keys")]
+    #[error(
+        "chain `{chain}` does not work with {algorithm} keys, but with {}",
+        listed(supported)
+    )]
     WrongAlgorithm {
         /// Chain of the key.
         chain: &'static str,
         /// Scheme asked for.
         algorithm: Algorithm,
+        /// Schemes that the chain works with.
+        supported: &'static [Algorithm],
     },
     /// The chain, or the scheme, does not work with keys on this curve.
-    #[error("chain `{chain}` with {algorithm} does not work with keys on {curve}")]
+    #[error(
+        "chain `{chain}` does not work with {algorithm} keys on {curve}, but with {}",
+        listed(supported)
+    )]
     WrongCurve {
         /// Chain of the key.
         chain: &'static str,
@@ -63,6 +71,8 @@ pub enum Refusal {
         algorithm: Algorithm,
         /// Curve asked for.
         curve: Curve,
+        /// Schemes that the chain works with, each with its one curve.
+        supported: &'static [Algorithm],
     },
     /// The chain has no such kind of address.
     #[error("chain `{chain}` has no such address kind")]
@@ -195,4 +205,13 @@ impl Refusal {
             Self::InvalidSignature(_) => "invalid_signature",
         }
     }
+}
+
+/// `ECDSA on secp256k1, EdDSA on ed25519`.
+fn listed(algorithms: &[Algorithm]) -> String {
+    let forms: Vec<String> = algorithms
+        .iter()
+        .map(|algorithm| format!("{algorithm} on {}", algorithm.curve()))
+        .collect();
+    forms.join(", ")
 }

@@ -203,15 +203,26 @@ fn chain__must_refuse_keys_of_the_wrong_curve_or_scheme() {
         Err(Refusal::WrongCurve {
             chain: "ethereum",
             algorithm: Algorithm::EdDsa,
-            curve: Curve::Ed25519
+            curve: Curve::Ed25519,
+            supported: &[ECDSA]
         })
     );
     assert_eq!(
         ETHEREUM.check_key(Algorithm::Schnorr, Curve::Secp256k1),
         Err(Refusal::WrongAlgorithm {
             chain: "ethereum",
-            algorithm: Algorithm::Schnorr
+            algorithm: Algorithm::Schnorr,
+            supported: &[ECDSA]
         })
+    );
+    let refused = ETHEREUM.check_key(Algorithm::EdDsa, Curve::Ed25519);
+    assert_eq!(
+        refused.map_err(|refusal| refusal.to_string()),
+        Err(
+            "chain `ethereum` does not work with EdDSA keys on ed25519, \
+             but with ECDSA on secp256k1"
+                .to_owned()
+        )
     );
     assert_eq!(
         Chain::None.check_key(Algorithm::EdDsa, Curve::Ed25519),
