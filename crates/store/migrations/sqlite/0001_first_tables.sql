@@ -104,7 +104,7 @@ CREATE INDEX signing_sessions_status_created ON signing_sessions (status, create
 CREATE INDEX signing_sessions_tenant_created ON signing_sessions (tenant, created_at DESC, session_id DESC);
 CREATE INDEX signing_sessions_created ON signing_sessions (created_at DESC, session_id DESC);
 CREATE INDEX signing_sessions_open ON signing_sessions (created_at, session_id)
-    WHERE status IN ('Pending', 'AwaitingApproval', 'Signing');
+    WHERE completed_at IS NULL;
 
 -- For the policy issue; nothing reads or writes it yet.
 CREATE TABLE policies (

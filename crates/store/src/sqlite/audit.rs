@@ -21,7 +21,7 @@ static SHAPE: Shape<AuditRecord> = Shape {
     id: "sequence",
     oldest_first: false,
     id_value: |text| text.parse().ok().map(Value::Integer),
-    read: |row| read(row).map(|(record, _)| record),
+    read: read_fitting,
     place: |record| (record.event.timestamp, record.sequence.to_string()),
 };
 
@@ -41,10 +41,13 @@ pub(super) fn append(
     event.check().map_err(|flaw| flaw.invalid(TABLE))?;
     let before = head(connection)?;
     let last = before.map_or(0, |head| head.sequence);
-    let sequence = last.checked_add(1).ok_or(StoreError::AuditBroken {
+    // The column is a signed integer: the last number is that of `i64`.
+    let next = last.cast_signed().checked_add(1);
+    let sequence = next.ok_or(StoreError::AuditBroken {
         sequence: last,
         why: "its number is the last possible one",
     })?;
+    let sequence = sequence.cast_unsigned();
     let previous_hash = before.map_or_else(genesis, |head| head.hash);
     let details = event.details.to_string();
     let hash = event.chain_hash(sequence, &previous_hash, &details);
@@ -114,6 +117,8 @@ pub(super) fn list(
 
 /// A check of the chain that goes on from query to query, so that it holds no long snapshot.
 pub(super) struct ChainCheck {
+    /// Rows below it were read. It starts below zero, so that no row can hide there.
+    from: i64,
     last: AuditHead,
     anchor: Option<AuditHead>,
 }
@@ -124,7 +129,11 @@ impl ChainCheck {
             sequence: 0,
             hash: genesis(),
         };
-        Self { last, anchor }
+        Self {
+            from: i64::MIN,
+            last,
+            anchor,
+        }
     }
 
     /// Checks the next records; whether there may be more.
@@ -132,13 +141,14 @@ impl ChainCheck {
         let limit = i64::try_from(CHECKED_AT_ONCE).expect("the limit is small");
         let records = read_all(
             connection,
-            "SELECT * FROM audit_logs WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
-            params![self.last.sequence.cast_signed(), limit],
+            "SELECT * FROM audit_logs WHERE sequence >= ?1 ORDER BY sequence LIMIT ?2",
+            params![self.from, limit],
             read,
         )?;
         for (record, details) in &records {
             self.check(record, details)?;
         }
+        self.from = self.last.sequence.cast_signed().saturating_add(1);
         Ok(records.len() == CHECKED_AT_ONCE)
     }
 
@@ -146,7 +156,7 @@ impl ChainCheck {
         let expected = self.last.sequence + 1;
         let broken = |sequence, why| Err(StoreError::AuditBroken { sequence, why });
         if record.sequence != expected {
-            return broken(expected, "it is missing");
+            return broken(expected, "it is missing, or another number is in its place");
         }
         if record.previous_hash != self.last.hash {
             return broken(expected, "it does not follow the record before");
@@ -186,6 +196,18 @@ impl ChainCheck {
             head: (self.last.sequence > 0).then_some(self.last),
         })
     }
+}
+
+/// A record whose content fits its own hash; its place in the chain is not looked at.
+fn read_fitting(row: &Row<'_>) -> Result<AuditRecord, StoreError> {
+    let (record, details) = read(row)?;
+    let hash = record
+        .event
+        .chain_hash(record.sequence, &record.previous_hash, &details);
+    if record.hash == hash && record.id == AuditId::of_hash(&hash) {
+        return Ok(record);
+    }
+    Err(CheckedRow::new(row, TABLE, "sequence").corrupt("hash", "not that of the content"))
 }
 
 /// A record and the stored text of its details.

@@ -40,6 +40,13 @@ impl<T> ListQuery<T> {
         }
     }
 
+    /// Keeps only rows for which `condition` holds, spelled as in a partial index.
+    pub(super) fn always(mut self, condition: &str) -> Self {
+        self.sql.push_str(" AND ");
+        self.sql.push_str(condition);
+        self
+    }
+
     /// Keeps only rows for which `condition`, with one `?` for the value, holds.
     pub(super) fn only(mut self, condition: &str, value: Option<impl Into<Value>>) -> Self {
         if let Some(value) = value {

@@ -149,6 +149,9 @@ mod tests {
             .iter()
             .map(|m| hex::encode(checksum(m)))
             .collect();
-        assert_eq!(checksums, ["PIN"]);
+        assert_eq!(
+            checksums,
+            ["e9008d8334733f57c1af650c5051ddc7827bc8df33fbbd7a6051c7f3c009a939"]
+        );
     }
 }

@@ -110,3 +110,85 @@ fn statement(connection: &Connection, sql: &str) -> Result<(), StoreError> {
         .map(|_| ())
         .map_err(unavailable("separating writes"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn insert(number: i64) -> impl FnOnce(&Connection) -> Result<i64, StoreError> + Send {
+        move |connection| {
+            connection
+                .execute("INSERT INTO numbers VALUES (?1)", [number])
+                .map_err(unavailable("inserting"))?;
+            Ok(number)
+        }
+    }
+
+    fn numbers(path: &std::path::Path) -> Vec<i64> {
+        let connection = Connection::open(path).unwrap();
+        let mut statement = connection.prepare("SELECT n FROM numbers").unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    /// A database, and what the callers of one batch of four are told.
+    fn batch_with(
+        third: impl FnOnce(&Connection) -> Result<i64, StoreError> + Send + 'static,
+    ) -> (Vec<Option<Result<i64, StoreError>>>, Vec<i64>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.db");
+        let connection = Connection::open(&path).unwrap();
+        connection
+            .execute_batch("CREATE TABLE numbers (n INTEGER)")
+            .unwrap();
+        let (sender, queue) = mpsc::channel(8);
+        let mut answers = Vec::new();
+        let mut send = |(work, answer)| {
+            assert!(sender.try_send(work).is_ok());
+            answers.push(answer);
+        };
+        send(piece(insert(1)));
+        send(piece(insert(2)));
+        send(piece(third));
+        send(piece(insert(4)));
+        drop(sender);
+        let thread = std::thread::spawn(|| serve(connection, queue));
+        let told = answers
+            .into_iter()
+            .map(|a| a.blocking_recv().ok())
+            .collect();
+        let _ = thread.join();
+        (told, numbers(&path))
+    }
+
+    #[test]
+    fn failing_piece__must_take_nothing_else_with_it() {
+        let (told, kept) = batch_with(|connection| {
+            insert(3)(connection)?;
+            Err(StoreError::InvalidCursor)
+        });
+        assert!(matches!(told[2], Some(Err(StoreError::InvalidCursor))));
+        assert!(matches!(told[3], Some(Ok(4))));
+        assert_eq!(kept, [1, 2, 4]);
+    }
+
+    #[test]
+    fn lost_transaction__must_be_told_to_all_of_its_callers() {
+        // As SQLite itself does when the disk is full or cannot be read.
+        let (told, kept) = batch_with(|connection| {
+            connection.execute_batch("ROLLBACK").unwrap();
+            Ok(3)
+        });
+        for answer in told {
+            assert!(matches!(answer, Some(Err(StoreError::Unavailable { .. }))));
+        }
+        assert!(kept.is_empty());
+    }
+
+    #[test]
+    fn panic_in_a_piece__must_acknowledge_nothing() {
+        let (told, kept) = batch_with(|_| panic!("a bug"));
+        assert!(told.iter().all(Option::is_none));
+        assert!(kept.is_empty());
+    }
+}

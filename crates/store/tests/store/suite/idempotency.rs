@@ -1,0 +1,131 @@
+use quorate_store::{IdempotencyStart, NonceUse, Pruned, Store, StoreError, StoredResponse, Write};
+
+use crate::samples::{NOW, request};
+
+pub async fn check(store: &dyn Store) {
+    d10_idempotency__must_give_one_answer_per_key_and_body(store).await;
+    release__should_let_the_next_request_start_anew(store).await;
+    restart__should_release_what_was_in_progress(store).await;
+    invalid_request__must_be_refused(store).await;
+    d7_nonce__must_be_refused_when_used_again(store).await;
+    prune__should_delete_only_what_expired(store).await;
+}
+
+async fn begin(store: &dyn Store, key: &str, body: &str) -> IdempotencyStart {
+    store.begin_idempotency(request(key, body)).await.unwrap()
+}
+
+async fn d10_idempotency__must_give_one_answer_per_key_and_body(store: &dyn Store) {
+    assert_eq!(begin(store, "d-1", "body").await, IdempotencyStart::New);
+    assert_eq!(
+        begin(store, "d-1", "body").await,
+        IdempotencyStart::InProgress
+    );
+    assert_eq!(
+        begin(store, "d-1", "other").await,
+        IdempotencyStart::Conflict
+    );
+    let answer = StoredResponse {
+        status_code: 201,
+        body: b"{}".to_vec(),
+    };
+    let finish = Write::FinishIdempotency(request("d-1", "body").key, answer.clone());
+    store.write(finish.clone()).await.unwrap();
+    assert_eq!(
+        begin(store, "d-1", "body").await,
+        IdempotencyStart::Done(answer)
+    );
+    assert_eq!(
+        begin(store, "d-1", "other").await,
+        IdempotencyStart::Conflict
+    );
+    let again = store.write(finish).await;
+    assert!(matches!(again, Err(StoreError::NotFound { .. })));
+    let mut other_caller = request("d-1", "other");
+    other_caller.key.credential = "somebody else".into();
+    let started = store.begin_idempotency(other_caller).await.unwrap();
+    assert_eq!(started, IdempotencyStart::New);
+}
+
+async fn release__should_let_the_next_request_start_anew(store: &dyn Store) {
+    begin(store, "d-2", "body").await;
+    let release = Write::ReleaseIdempotency(request("d-2", "body").key);
+    store.write(release.clone()).await.unwrap();
+    assert_eq!(begin(store, "d-2", "other").await, IdempotencyStart::New);
+    store.write(release.clone()).await.unwrap();
+    let again = store.write(release).await;
+    assert!(matches!(again, Err(StoreError::NotFound { .. })));
+}
+
+async fn restart__should_release_what_was_in_progress(store: &dyn Store) {
+    begin(store, "d-3", "body").await;
+    // The other one is that of another caller, above.
+    assert_eq!(store.release_unfinished_idempotency().await.unwrap(), 2);
+    assert_eq!(begin(store, "d-3", "body").await, IdempotencyStart::New);
+    assert!(matches!(
+        begin(store, "d-1", "body").await,
+        IdempotencyStart::Done(_)
+    ));
+}
+
+async fn invalid_request__must_be_refused(store: &dyn Store) {
+    for key in ["", "with\nnewline", &"x".repeat(257)] {
+        let refused = store.begin_idempotency(request(key, "body")).await;
+        assert!(matches!(
+            refused,
+            Err(StoreError::Invalid {
+                column: "idempotency_key",
+                ..
+            })
+        ));
+    }
+    let no_status = StoredResponse {
+        status_code: 7,
+        body: vec![],
+    };
+    let refused = store
+        .write(Write::FinishIdempotency(
+            request("d-3", "body").key,
+            no_status,
+        ))
+        .await;
+    assert!(matches!(
+        refused,
+        Err(StoreError::Invalid {
+            column: "status_code",
+            ..
+        })
+    ));
+}
+
+async fn d7_nonce__must_be_refused_when_used_again(store: &dyn Store) {
+    let use_it = |credential: &str, nonce: &str| {
+        store.use_nonce(credential.into(), nonce.into(), NOW.plus(60_000))
+    };
+    assert_eq!(use_it("c1", "n1").await.unwrap(), NonceUse::Fresh);
+    assert_eq!(use_it("c1", "n1").await.unwrap(), NonceUse::Replayed);
+    assert_eq!(use_it("c2", "n1").await.unwrap(), NonceUse::Fresh);
+    assert_eq!(use_it("c1", "n2").await.unwrap(), NonceUse::Fresh);
+    assert!(matches!(
+        use_it("c1", "").await,
+        Err(StoreError::Invalid {
+            column: "nonce",
+            ..
+        })
+    ));
+}
+
+async fn prune__should_delete_only_what_expired(store: &dyn Store) {
+    let nothing = store.prune(NOW).await.unwrap();
+    assert_eq!(nothing, Pruned::default());
+    let nonces = store.prune(NOW.plus(60_000)).await.unwrap();
+    assert_eq!((nonces.idempotency, nonces.nonces), (0, 3));
+    // An expired record that was not pruned yet counts as absent.
+    let mut late = request("d-1", "another body");
+    late.at = NOW.plus(86_400_000);
+    late.expires_at = late.at.plus(1);
+    let started = store.begin_idempotency(late).await.unwrap();
+    assert_eq!(started, IdempotencyStart::New);
+    let all = store.prune(NOW.plus(86_400_001)).await.unwrap();
+    assert!(all.idempotency >= 2, "{all:?}");
+}
