@@ -65,6 +65,15 @@ fn c11_verify__must_refuse_high_s() {
 
 #[test]
 fn c11_half_order__should_be_the_greatest_s() {
+    assert_eq!(ORDER, secp256k1::constants::CURVE_ORDER);
+    let mut successor = HALF_ORDER;
+    successor[31] += 1;
+    assert_eq!(
+        mirrored(&HALF_ORDER),
+        successor,
+        "2 * half + 1 is the order"
+    );
+
     let (_, signature) = signed();
     let limit = with_s(&signature, &HALF_ORDER);
     assert!(EcdsaSignature::new(limit, 0).is_ok());
