@@ -304,7 +304,7 @@ async fn links__must_not_lose_the_live_link_to_a_replayed_handshake() {
 
 #[tokio::test]
 async fn links__should_come_back_after_either_node_restarts() {
-    let b = node("b").limits(quick()).start().await;
+    let mut b = node("b").limits(quick()).start().await;
     let address = b.address();
     let mut a = node("a")
         .limits(quick())
@@ -312,6 +312,7 @@ async fn links__should_come_back_after_either_node_restarts() {
         .start()
         .await;
     a.until_up("b").await;
+    b.until_up("a").await;
     // The listener restarts.
     b.links.shutdown().await;
     drop(b);

@@ -1,0 +1,127 @@
+//! PEM files of one process (Spec 2).
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rustls::RootCertStore;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use zeroize::Zeroizing;
+
+use super::error::TlsError;
+use super::identity::PeerIdentity;
+
+/// Permission bits that a key file must not have.
+const OPEN_TO_OTHERS: u32 = 0o077;
+
+/// Where certificate, key and trust anchors lie. All PEM.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// Own certificate, and intermediate ones after it.
+    pub certificate: PathBuf,
+    /// Own private key (PKCS#8, SEC1 or PKCS#1). Readable by its owner alone.
+    pub key: PathBuf,
+    /// Certificates of the authorities that may vouch for peers.
+    pub ca: PathBuf,
+    /// Revocation lists; none: revocation is not checked.
+    pub crls: Vec<PathBuf>,
+}
+
+/// What the files hold.
+pub(super) struct Loaded {
+    pub(super) identity: PeerIdentity,
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) key: PrivateKeyDer<'static>,
+    pub(super) roots: RootCertStore,
+    pub(super) crls: Vec<CertificateRevocationListDer<'static>>,
+}
+
+impl TlsFiles {
+    /// Reads and checks all files.
+    pub(super) fn load(&self) -> Result<Loaded, TlsError> {
+        let chain = certificates(&self.certificate)?;
+        let own = chain
+            .first()
+            .ok_or_else(|| bad_pem(&self.certificate, "certificate"))?;
+        let identity =
+            PeerIdentity::from_certificate(own).map_err(|source| TlsError::OwnIdentity {
+                path: self.certificate.clone(),
+                source,
+            })?;
+        let mut roots = RootCertStore::empty();
+        for authority in certificates(&self.ca)? {
+            roots.add(authority)?;
+        }
+        let mut crls = Vec::new();
+        for path in &self.crls {
+            let bytes = read(File::open(path), path)?;
+            let lists = CertificateRevocationListDer::pem_slice_iter(&bytes);
+            crls.extend(all(lists, path, "revocation list")?);
+        }
+        Ok(Loaded {
+            identity,
+            chain,
+            key: private_key(&self.key)?,
+            roots,
+            crls,
+        })
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let bytes = read(File::open(path), path)?;
+    all(CertificateDer::pem_slice_iter(&bytes), path, "certificate")
+}
+
+/// All sections of a file; an empty file is an error, not an empty list.
+fn all<T>(
+    sections: impl Iterator<Item = Result<T, rustls_pki_types::pem::Error>>,
+    path: &Path,
+    what: &'static str,
+) -> Result<Vec<T>, TlsError> {
+    let sections: Vec<T> = sections
+        .collect::<Result<_, _>>()
+        .map_err(|_| bad_pem(path, what))?;
+    if sections.is_empty() {
+        Err(bad_pem(path, what))
+    } else {
+        Ok(sections)
+    }
+}
+
+/// Spec 2.2: the permissions are those of the very file that is read.
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let unreadable = |source| TlsError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
+    if mode & OPEN_TO_OTHERS != 0 {
+        return Err(TlsError::KeyPermissions {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    let bytes = read(Ok(file), path)?;
+    PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| bad_pem(path, "private key"))
+}
+
+fn read(file: std::io::Result<File>, path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.and_then(|mut file| file.read_to_end(&mut bytes))
+        .map_err(|source| TlsError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+    Ok(bytes)
+}
+
+fn bad_pem(path: &Path, what: &'static str) -> TlsError {
+    TlsError::BadPem {
+        path: path.to_owned(),
+        what,
+    }
+}
