@@ -35,6 +35,15 @@ impl Committee {
         let setups = pump::run(&members, t, [1; 16], |roster, context| {
             Setup::start(roster, context)
         });
+        Self::from_parts(t, n, &inputs, setups)
+    }
+
+    pub(crate) fn from_parts(
+        t: u64,
+        n: u64,
+        inputs: &BTreeMap<PartyIndex, ShareInput>,
+        setups: pump::Outcomes<PairSetups>,
+    ) -> Self {
         let checked =
             |(i, input): (&PartyIndex, &ShareInput)| (*i, CheckedShare::new(input).unwrap());
         Self {

@@ -2,8 +2,17 @@
 
 #![allow(non_snake_case, reason = "test names are subject__should_result")]
 #![allow(missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests are tests"
+)]
 
+mod c12;
 mod committee;
+mod misbehaviour;
 mod pump;
+mod retries;
 mod setup;
+mod share;
 mod signing;

@@ -1,5 +1,6 @@
 //! Carries the messages of whole drivers, in order, with one party that may lie.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
@@ -67,6 +68,19 @@ impl SignBytes for Identity {
     }
 }
 
+/// Changes nothing and counts the bytes of all bodies; a broadcast counts for each recipient.
+pub(crate) fn counting(members: &[PartyIndex]) -> (Rc<Cell<usize>>, BTreeMap<PartyIndex, Lie>) {
+    let (counter, others) = (Rc::new(Cell::new(0)), members.len() - 1);
+    let count = |total: Rc<Cell<usize>>| -> Lie {
+        Rc::new(move |_, to, body| {
+            let copies = if to.is_some() { 1 } else { others };
+            total.set(total.get() + copies * body.len());
+        })
+    };
+    let lies = members.iter().map(|m| (*m, count(Rc::clone(&counter))));
+    (Rc::clone(&counter), lies.collect())
+}
+
 /// One run in which everybody is honest.
 pub(crate) fn run<P: Phases>(
     members: &[PartyIndex],
@@ -74,15 +88,15 @@ pub(crate) fn run<P: Phases>(
     session: [u8; 16],
     start: impl Fn(&Roster, Digest32) -> (P, Outbox),
 ) -> Outcomes<P::Output> {
-    run_with(members, t, session, None, start)
+    run_with(members, t, session, &BTreeMap::new(), start)
 }
 
-/// One run in which one party lies.
+/// One run in which some parties lie.
 pub(crate) fn run_with<P: Phases>(
     members: &[PartyIndex],
     t: u64,
     session: [u8; 16],
-    liar: Option<(PartyIndex, Lie)>,
+    lies: &BTreeMap<PartyIndex, Lie>,
     start: impl Fn(&Roster, Digest32) -> (P, Outbox),
 ) -> Outcomes<P::Output> {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
@@ -92,8 +106,7 @@ pub(crate) fn run_with<P: Phases>(
         let roster = committee::roster(*me, members, t, session);
         let context = roster.context(b"test");
         let (honest, outbox) = start(&roster, context);
-        let lie = liar.as_ref().filter(|(who, _)| who == me);
-        let lie = lie.map(|(_, lie)| Rc::clone(lie));
+        let lie = lies.get(me).map(Rc::clone);
         let outbox = tampered(outbox, 1, lie.as_ref());
         let identity = Box::new(Identity(committee::identity(*me)));
         let party = Party { honest, lie };

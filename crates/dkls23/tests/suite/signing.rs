@@ -1,11 +1,13 @@
 //! Every signer set signs; every signature is checked by two libraries.
 
+use std::collections::BTreeMap;
+
 use quorate_dkls23::Sign;
 use quorate_types::PartyIndex;
 use quorate_verify::EcdsaSignature;
 
 use crate::committee::{self, Committee, digest, index};
-use crate::pump::{self, Outcomes};
+use crate::pump::{self, Lie, Outcomes};
 
 pub(crate) fn sign(
     committee: &Committee,
@@ -13,10 +15,21 @@ pub(crate) fn sign(
     session: [u8; 16],
     message: [u8; 32],
 ) -> Outcomes<EcdsaSignature> {
-    pump::run(
+    sign_with(committee, signers, session, message, &BTreeMap::new())
+}
+
+pub(crate) fn sign_with(
+    committee: &Committee,
+    signers: &[PartyIndex],
+    session: [u8; 16],
+    message: [u8; 32],
+    lies: &BTreeMap<PartyIndex, Lie>,
+) -> Outcomes<EcdsaSignature> {
+    pump::run_with(
         signers,
         committee.min_signers(),
         session,
+        lies,
         |roster, context| {
             let (share, setups) = (
                 &committee.shares[&roster.me()],
