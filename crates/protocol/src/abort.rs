@@ -46,7 +46,8 @@ pub enum Reason {
     PeerAborted,
     /// Somebody who may do so cancelled the run.
     Cancelled,
-    /// The messages of the culprits did not come in time.
+    /// The messages of the culprits did not come in time. No proof of guilt: a party that was cut off
+    /// by another, or by the network, is awaited too.
     TimedOut,
     /// Our own state does not allow to go on; nobody else is to blame.
     LocalState {
@@ -72,6 +73,18 @@ impl Reason {
             Self::Check { sanction, .. } => *sanction,
             _ => Sanction::Retry,
         }
+    }
+
+    /// Whether the culprits are at fault for certain, rather than only awaited.
+    ///
+    /// Our messages are ordered, authenticated and checked, so an honest party is never blamed for
+    /// such a reason (`invariant_no_false_blame` of the simulator).
+    #[must_use]
+    pub const fn is_attributable(&self) -> bool {
+        !matches!(
+            self,
+            Self::TimedOut | Self::Cancelled | Self::PeerAborted | Self::LocalState { .. }
+        )
     }
 
     /// Stable name, for audit records and metrics.
@@ -129,6 +142,9 @@ pub struct Abort {
     pub culprits: Vec<PartyIndex>,
     /// What proves it to others, where messages are signed.
     pub evidence: Vec<Evidence>,
+    /// Who told us that it stops ([`Reason::PeerAborted`]). Not a culprit: it may have seen the fault
+    /// of another. Counted per peer all the same, so that biasing a key by aborting shows (row B4).
+    pub reported_by: Option<PartyIndex>,
     /// Digest of the run's context, for the audit record.
     pub context: Option<Digest32>,
 }
@@ -144,6 +160,7 @@ impl Abort {
             reason,
             culprits,
             evidence: Vec::new(),
+            reported_by: None,
             context: None,
         }
     }

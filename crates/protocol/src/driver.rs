@@ -104,7 +104,11 @@ impl<P: Phases> Driver<P> {
             round: self.spec.number,
             name: self.spec.name,
             rounds: P::ROUNDS,
-            awaiting: self.state.awaiting(&self.spec, self.roster.others()),
+            awaiting: if self.is_running() {
+                self.state.awaiting(&self.spec, self.roster.others())
+            } else {
+                Vec::new()
+            },
         }
     }
 
@@ -131,7 +135,7 @@ impl<P: Phases> Driver<P> {
         effects
     }
 
-    /// Ends the run from outside: a time-out (blames whom we wait for) or a cancellation.
+    /// Ends the run from outside: a time-out (names whom we wait for) or a cancellation.
     pub fn give_up(&mut self, reason: Reason) -> Vec<Effect<P::Output>> {
         let mut effects = Vec::new();
         if self.is_running() {
@@ -162,7 +166,10 @@ impl<P: Phases> Driver<P> {
         }
         if envelope.slot == Slot::Abort {
             // 3.4 A peer's abort ends the run; what it claims beyond that is not trusted.
-            return Err(Abort::new(Reason::PeerAborted, []));
+            return Err(Abort {
+                reported_by: Some(from),
+                ..Abort::new(Reason::PeerAborted, [])
+            });
         }
         // 3.5 An identical copy of what was taken before is ignored, another message is not.
         let key = (envelope.round, envelope.slot, from);
@@ -327,11 +334,11 @@ impl<P: Phases> Driver<P> {
 
     /// The limits of a round, for messages that came before it opened.
     fn check_early(&self) -> Result<(), Abort> {
-        let mut culprits = BTreeSet::new();
-        let mut check = |slot, from: PartyIndex, length| {
-            if self.check_slot(slot, length).is_err() {
-                culprits.insert(from);
-            }
+        let (mut misplaced, mut oversized) = (BTreeSet::new(), BTreeSet::new());
+        let mut check = |slot, from: PartyIndex, length| match self.check_slot(slot, length) {
+            Ok(()) => {}
+            Err(Reason::Malformed) => drop(oversized.insert(from)),
+            Err(_) => drop(misplaced.insert(from)),
         };
         self.state
             .broadcasts
@@ -345,7 +352,8 @@ impl<P: Phases> Driver<P> {
             .echoes
             .keys()
             .for_each(|f| check(Slot::Echo, *f, 0));
-        Abort::if_any(culprits.into_iter().collect(), Reason::WrongRound)
+        Abort::if_any(misplaced.into_iter().collect(), Reason::WrongRound)?;
+        Abort::if_any(oversized.into_iter().collect(), Reason::Malformed)
     }
 
     fn send(&mut self, outbox: Outbox, effects: &mut Vec<Effect<P::Output>>) {
@@ -388,7 +396,8 @@ impl<P: Phases> Driver<P> {
     }
 
     /// Tells the others that we stop, but not why, and drops all secrets.
-    fn end(&mut self, mut abort: Abort, effects: &mut Vec<Effect<P::Output>>) {
+    fn end(&mut self, abort: Abort, effects: &mut Vec<Effect<P::Output>>) {
+        let mut abort = self.convict(abort);
         self.phase = None;
         self.state = RoundState::default();
         self.early = RoundState::default();
@@ -402,6 +411,23 @@ impl<P: Phases> Driver<P> {
             effects.push(Effect::Send { to, message });
         }
         effects.push(Effect::Aborted(abort));
+    }
+
+    /// Step 4.5: where a run ends for want of messages, the echoes that did come may still convict
+    /// somebody, who would otherwise hide by withholding the last one.
+    fn convict(&self, abort: Abort) -> Abort {
+        let others = self.roster.size() - 1;
+        let wanting = matches!(abort.reason, Reason::PeerAborted | Reason::TimedOut);
+        if !wanting || !self.spec.echo || !self.state.broadcasts_complete(others) {
+            return abort;
+        }
+        match echo::compare(&self.state, &self.roster, self.spec.number, &self.context) {
+            Err(conviction) if conviction.reason.is_attributable() => Abort {
+                reported_by: abort.reported_by,
+                ..conviction
+            },
+            _ => abort,
+        }
     }
 
     fn envelope(&self, slot: Slot, to: PartyIndex, body: Vec<u8>) -> Envelope {
@@ -424,3 +450,6 @@ impl<P: Phases> Driver<P> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

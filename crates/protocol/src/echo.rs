@@ -97,14 +97,17 @@ pub(crate) fn compare(
             // 4.4 Only a signature of the broadcaster itself can convict it. We never sign twice.
             if theirs.from != roster.me() && claim.is_signed(theirs) {
                 equivocators.push(theirs.from);
-                evidence.extend([claim.evidence(mine), claim.evidence(theirs)]);
+                for statement in [claim.evidence(mine), claim.evidence(theirs)] {
+                    if !evidence.contains(&statement) {
+                        evidence.push(statement);
+                    }
+                }
             } else {
                 liars.push(*echoer);
             }
         }
     }
     if !equivocators.is_empty() {
-        evidence.dedup();
         return Err(Abort {
             evidence,
             ..Abort::new(Reason::Equivocation, equivocators)

@@ -1,11 +1,14 @@
 //! One message between two parties, as it crosses a link. `docs/protocols/rounds.md` §2.
 
 use quorate_types::{Canonical, DecodeError, Digest32, PartyIndex, Reader, SessionId, Writer};
+use zeroize::Zeroizing;
 
 /// Largest body of a round message, in bytes (OT set-up for one pair is about 150 KiB).
 pub const MAX_ENVELOPE: usize = 1024 * 1024 - 256;
 
 const VERSION: u8 = 1;
+/// All fields but the body: version, session, round, slot, parties, length, flag, signature.
+const ENVELOPE_OVERHEAD: usize = 1 + 16 + 1 + 1 + 2 + 4 + 1 + 64;
 
 /// The place of a message within a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -91,7 +94,32 @@ pub(crate) fn statement(
     out.finish()
 }
 
+impl Envelope {
+    /// Upper bound of the encoded length, so that the buffer never grows.
+    fn capacity(&self) -> usize {
+        ENVELOPE_OVERHEAD + self.body.len()
+    }
+}
+
 impl Canonical for Envelope {
+    // A buffer that grows leaves unwiped copies of dealt shares behind.
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Writer::with_capacity(self.capacity());
+        self.write(&mut out);
+        out.finish()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut input = Reader::new(bytes);
+        let envelope = Self::read(&mut input)?;
+        input.finish()?;
+        if Zeroizing::new(envelope.to_bytes()).as_slice() == bytes {
+            Ok(envelope)
+        } else {
+            Err(DecodeError::NotCanonical)
+        }
+    }
+
     fn write(&self, out: &mut Writer) {
         out.u8(VERSION)
             .value(&self.session)

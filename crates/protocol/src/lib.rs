@@ -23,6 +23,10 @@ mod phases;
 pub mod registry;
 mod roster;
 mod round_state;
+#[cfg(any(test, feature = "simulator"))]
+pub mod simulator;
+#[cfg(test)]
+mod toy;
 
 pub use abort::{Abort, Evidence, Reason, Sanction};
 pub use driver::{Driver, Effect, Progress, SignBytes};

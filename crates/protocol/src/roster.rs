@@ -101,12 +101,12 @@ impl Roster {
     }
 
     /// All parties, ascending.
-    pub fn parties(&self) -> impl ExactSizeIterator<Item = PartyIndex> + '_ {
+    pub fn parties(&self) -> impl ExactSizeIterator<Item = PartyIndex> + Clone + '_ {
         self.members.keys().copied()
     }
 
     /// All parties but us, ascending.
-    pub fn others(&self) -> impl Iterator<Item = PartyIndex> + '_ {
+    pub fn others(&self) -> impl Iterator<Item = PartyIndex> + Clone + '_ {
         let me = self.me;
         self.parties().filter(move |index| *index != me)
     }

@@ -29,17 +29,24 @@ pub(crate) struct RoundState {
 
 impl RoundState {
     /// Whom the round still waits for.
+    ///
+    /// A missing echo counts only once all broadcasts are here: until then an honest party may be
+    /// unable to echo for want of the same broadcast.
     pub(crate) fn awaiting(
         &self,
         spec: &RoundSpec,
-        others: impl Iterator<Item = PartyIndex>,
+        others: impl Iterator<Item = PartyIndex> + Clone,
     ) -> Vec<PartyIndex> {
+        let lacks_message = |from: &PartyIndex| {
+            (spec.broadcast.is_some() && !self.broadcasts.contains_key(from))
+                || (spec.direct.is_some() && !self.directs.contains_key(from))
+        };
+        let silent: Vec<_> = others.clone().filter(lacks_message).collect();
+        if !silent.is_empty() || !spec.echo {
+            return silent;
+        }
         others
-            .filter(|from| {
-                (spec.broadcast.is_some() && !self.broadcasts.contains_key(from))
-                    || (spec.direct.is_some() && !self.directs.contains_key(from))
-                    || (spec.echo && !self.echoes.contains_key(from))
-            })
+            .filter(|from| !self.echoes.contains_key(from))
             .collect()
     }
 

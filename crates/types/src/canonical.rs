@@ -103,6 +103,15 @@ impl Writer {
         Self::default()
     }
 
+    /// An empty writer that holds `bytes` without growing: growing leaves copies behind, which
+    /// matters for secrets.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(bytes),
+        }
+    }
+
     /// Appends raw bytes of a length that the reader knows.
     pub fn fixed(&mut self, bytes: &[u8]) -> &mut Self {
         self.bytes.extend_from_slice(bytes);
