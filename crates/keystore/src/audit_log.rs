@@ -6,9 +6,6 @@
 //!
 //! Specification: `docs/protocols/audit-log.md`.
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;

@@ -7,9 +7,6 @@
 //!
 //! Specification: `docs/protocols/share-files.md` §10.
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;

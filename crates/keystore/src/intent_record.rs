@@ -8,8 +8,6 @@
 //! Specification: `docs/protocols/share-files.md` §9. Rows C3, D10, D14.
 
 mod event;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;

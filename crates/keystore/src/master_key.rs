@@ -6,8 +6,6 @@
 //! Source: Argon2id, RFC 9106; HKDF, RFC 5869. Our spec: `docs/protocols/share-files.md` §2.
 
 mod file;
-#[cfg(test)]
-mod tests;
 
 use std::fs::File;
 use std::io::{self, Read as _};

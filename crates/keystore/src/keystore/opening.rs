@@ -144,10 +144,11 @@ impl Keystore {
         heads(storage, &layout, signer)
             .1
             .write(audit_log::genesis(node))?;
-        for folder in [layout.shares(), root, crate::storage::folder_of(root)] {
+        for folder in [layout.shares(), root] {
             disk.sync_folder(folder)
                 .map_err(at(folder, "syncing a folder"))?;
         }
+        sync_parents(disk, root)?;
         let marker = layout.marker();
         write_atomically(disk, &marker, &Marker::of(signer).to_json())
             .map_err(at(&marker, "writing the keystore marker"))
@@ -376,6 +377,25 @@ fn heads(
         head(layout.bans_head(), ban_list::HEAD_TAG),
         head(layout.audit_head(), audit_log::HEAD_TAG),
     )
+}
+
+/// Makes the names of `root` and of all folders above it durable: any of them may be new.
+fn sync_parents(disk: &dyn Storage, root: &Path) -> Result<(), KeystoreError> {
+    for folder in root.ancestors().skip(1) {
+        let folder = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
+        match disk.sync_folder(folder) {
+            // A folder that this user may not read was not made by this user now.
+            Err(e) if e.kind() != io::ErrorKind::PermissionDenied => {
+                return Err(KeystoreError::io(folder, "syncing a folder", e));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A folder with content but no marker may be a keystore whose marker was lost: leave it alone.

@@ -1,0 +1,379 @@
+//! A disk in memory that can stop after any step and lose what was not synced.
+
+use std::collections::BTreeMap;
+use std::io::{self, Cursor, ErrorKind, Read};
+use std::path::{Component, Path};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use quorate_keystore::{AppendFile, Storage};
+
+/// What becomes of unsynced changes when the machine stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// All are lost (power cut).
+    Everything,
+    /// None is lost (the process was killed).
+    Nothing,
+    /// None is lost, and of the write that was interrupted the first half arrived.
+    HalfOfTheLastWrite,
+}
+
+#[derive(Clone)]
+enum Node {
+    File {
+        now: Vec<u8>,
+        durable: Vec<u8>,
+    },
+    Folder {
+        now: BTreeMap<String, usize>,
+        durable: BTreeMap<String, usize>,
+    },
+}
+
+struct World {
+    nodes: Vec<Node>,
+    /// Steps until the machine stops.
+    left: Option<u64>,
+    stopped: bool,
+    half: bool,
+    steps: u64,
+}
+
+/// Node 0 is the root folder.
+#[derive(Clone)]
+pub(crate) struct SimulatedDisk(Arc<Mutex<World>>);
+
+impl SimulatedDisk {
+    pub(crate) fn new() -> Self {
+        let root = Node::Folder {
+            now: BTreeMap::new(),
+            durable: BTreeMap::new(),
+        };
+        let nodes = vec![root];
+        Self(Arc::new(Mutex::new(World {
+            nodes,
+            left: None,
+            stopped: false,
+            half: false,
+            steps: 0,
+        })))
+    }
+
+    /// The machine stops instead of doing the step after `steps` more.
+    pub(crate) fn stop_after(&self, steps: u64, loss: Loss) {
+        let mut world = self.world();
+        world.left = Some(steps);
+        world.half = loss == Loss::HalfOfTheLastWrite;
+    }
+
+    pub(crate) fn stopped(&self) -> bool {
+        self.world().stopped
+    }
+
+    /// Changing steps so far, syncs and writes alike.
+    pub(crate) fn steps(&self) -> u64 {
+        self.world().steps
+    }
+
+    /// The disk as the next process finds it.
+    pub(crate) fn restarted(&self, loss: Loss) -> Self {
+        let mut nodes = self.world().nodes.clone();
+        for node in &mut nodes {
+            match node {
+                Node::File { now, durable } if loss == Loss::Everything => now.clone_from(durable),
+                Node::Folder { now, durable } if loss == Loss::Everything => {
+                    now.clone_from(durable)
+                }
+                Node::File { now, durable } => durable.clone_from(now),
+                Node::Folder { now, durable } => durable.clone_from(now),
+            }
+        }
+        Self(Arc::new(Mutex::new(World {
+            nodes,
+            left: None,
+            stopped: false,
+            half: false,
+            steps: 0,
+        })))
+    }
+
+    /// Replaces a file's content, as an attacker or a bad disk does.
+    pub(crate) fn tamper(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut world = self.world();
+        let id = world.find(path).unwrap();
+        let Some(Node::File { now, durable }) = world.nodes.get_mut(id) else {
+            panic!("a file")
+        };
+        change(now);
+        durable.clone_from(now);
+    }
+
+    /// Every file with its content.
+    pub(crate) fn files(&self, folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+        let world = self.world();
+        let mut found = Vec::new();
+        let mut open = vec![(folder.to_owned(), world.find(folder).unwrap())];
+        while let Some((path, id)) = open.pop() {
+            match &world.nodes[id] {
+                Node::File { now, .. } => found.push((path, now.clone())),
+                Node::Folder { now, .. } => {
+                    open.extend(now.iter().map(|(name, id)| (path.join(name), *id)));
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap()
+    }
+}
+
+fn stopped() -> io::Error {
+    io::Error::new(ErrorKind::StorageFull, "the simulated machine has stopped")
+}
+
+impl World {
+    /// Counts a changing step; `Ok(false)`: it is the last, and half of it still happens.
+    fn step(&mut self) -> io::Result<bool> {
+        if self.stopped {
+            return Err(stopped());
+        }
+        self.steps += 1;
+        match &mut self.left {
+            Some(0) => {
+                self.stopped = true;
+                if self.half { Ok(false) } else { Err(stopped()) }
+            }
+            Some(left) => {
+                *left -= 1;
+                Ok(true)
+            }
+            None => Ok(true),
+        }
+    }
+
+    fn alive(&self) -> io::Result<()> {
+        if self.stopped { Err(stopped()) } else { Ok(()) }
+    }
+
+    fn find(&self, path: &Path) -> io::Result<usize> {
+        let mut id = 0;
+        for part in path.components() {
+            let Component::Normal(name) = part else {
+                continue;
+            };
+            let Node::Folder { now, .. } = &self.nodes[id] else {
+                return Err(ErrorKind::NotADirectory.into());
+            };
+            id = *now.get(name.to_str().unwrap()).ok_or(ErrorKind::NotFound)?;
+        }
+        Ok(id)
+    }
+
+    fn folder(&mut self, path: &Path) -> io::Result<&mut BTreeMap<String, usize>> {
+        let id = self.find(path)?;
+        match &mut self.nodes[id] {
+            Node::Folder { now, .. } => Ok(now),
+            Node::File { .. } => Err(ErrorKind::NotADirectory.into()),
+        }
+    }
+
+    fn parent(&mut self, path: &Path) -> io::Result<(&mut BTreeMap<String, usize>, String)> {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        Ok((self.folder(path.parent().unwrap())?, name))
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.alive()?;
+        match &self.nodes[self.find(path)?] {
+            Node::File { now, .. } => Ok(now.clone()),
+            Node::Folder { .. } => Err(ErrorKind::IsADirectory.into()),
+        }
+    }
+}
+
+impl Storage for SimulatedDisk {
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        let mut world = self.world();
+        let mut so_far = std::path::PathBuf::from("/");
+        for part in path.components() {
+            let Component::Normal(name) = part else {
+                continue;
+            };
+            so_far.push(name);
+            if world.find(&so_far).is_ok() {
+                continue;
+            }
+            if !world.step()? {
+                return Err(stopped());
+            }
+            let id = world.nodes.len();
+            world.nodes.push(Node::Folder {
+                now: BTreeMap::new(),
+                durable: BTreeMap::new(),
+            });
+            let (folder, name) = world.parent(&so_far)?;
+            folder.insert(name, id);
+        }
+        Ok(())
+    }
+
+    fn write_file(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut world = self.world();
+        let whole = world.step()?;
+        let id = match world.find(path) {
+            Ok(id) => id,
+            Err(_) => {
+                let id = world.nodes.len();
+                world.nodes.push(Node::File {
+                    now: Vec::new(),
+                    durable: Vec::new(),
+                });
+                let (folder, name) = world.parent(path)?;
+                folder.insert(name, id);
+                id
+            }
+        };
+        let kept = if whole {
+            bytes
+        } else {
+            &bytes[..bytes.len() / 2]
+        };
+        world.nodes[id] = Node::File {
+            now: kept.to_vec(),
+            durable: Vec::new(),
+        };
+        if !whole {
+            return Err(stopped());
+        }
+        // Writing and syncing are two steps.
+        if !world.step()? {
+            return Err(stopped());
+        }
+        world.nodes[id] = Node::File {
+            now: bytes.to_vec(),
+            durable: bytes.to_vec(),
+        };
+        Ok(())
+    }
+
+    fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        let bytes = self.world().read(path)?;
+        if bytes.len() > limit {
+            return Err(ErrorKind::FileTooLarge.into());
+        }
+        Ok(bytes)
+    }
+
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(Cursor::new(self.world().read(path)?)))
+    }
+
+    fn open_append(&self, path: &Path) -> io::Result<Box<dyn AppendFile>> {
+        let world = self.world();
+        world.alive()?;
+        let id = world.find(path)?;
+        Ok(Box::new(SimulatedFile {
+            disk: self.clone(),
+            id,
+        }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut world = self.world();
+        let id = world.find(from)?;
+        if !world.step()? {
+            return Err(stopped());
+        }
+        let (folder, name) = world.parent(from)?;
+        folder.remove(&name);
+        let (folder, name) = world.parent(to)?;
+        folder.insert(name, id);
+        Ok(())
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        let mut world = self.world();
+        let id = world.find(path)?;
+        if !world.step()? {
+            return Err(stopped());
+        }
+        if let Node::Folder { now, durable } = &mut world.nodes[id] {
+            durable.clone_from(now);
+        }
+        Ok(())
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.remove_folder(path)
+    }
+
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        let mut world = self.world();
+        world.find(path)?;
+        if !world.step()? {
+            return Err(stopped());
+        }
+        let (folder, name) = world.parent(path)?;
+        folder.remove(&name);
+        Ok(())
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        let mut world = self.world();
+        world.alive()?;
+        Ok(world.folder(path)?.keys().cloned().collect())
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        let world = self.world();
+        world.alive()?;
+        Ok(world.find(path).is_ok())
+    }
+}
+
+struct SimulatedFile {
+    disk: SimulatedDisk,
+    id: usize,
+}
+
+impl AppendFile for SimulatedFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut world = self.disk.world();
+        let whole = world.step()?;
+        let kept = if whole {
+            bytes
+        } else {
+            &bytes[..bytes.len() / 2]
+        };
+        if let Node::File { now, .. } = &mut world.nodes[self.id] {
+            now.extend_from_slice(kept);
+        }
+        if whole { Ok(()) } else { Err(stopped()) }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let mut world = self.disk.world();
+        if !world.step()? {
+            return Err(stopped());
+        }
+        if let Node::File { now, durable } = &mut world.nodes[self.id] {
+            durable.clone_from(now);
+        }
+        Ok(())
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        let mut world = self.disk.world();
+        if !world.step()? {
+            return Err(stopped());
+        }
+        if let Node::File { now, durable } = &mut world.nodes[self.id] {
+            now.truncate(usize::try_from(length).unwrap());
+            durable.clone_from(now);
+        }
+        Ok(())
+    }
+}
