@@ -17,14 +17,18 @@ mod committee;
 #[path = "../tests/suite/pump.rs"]
 mod pump;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use committee::{Committee, digest, index};
+use pump::Lie;
 use quorate_dkls23::{CheckedShare, PairSetups, Setup, Sign};
 use quorate_types::PartyIndex;
 
 const SIGNATURES: u32 = 100;
+const LOADS: usize = 20;
 
 fn main() {
     println!(
@@ -54,10 +58,23 @@ fn ms_each(started: Duration, parties: usize) -> f64 {
     (cpu() - started).as_secs_f64() * 1000.0 / f64::from(parties)
 }
 
+/// Changes nothing and counts the bytes of all bodies; a broadcast counts for each recipient.
+fn counting(members: &[PartyIndex]) -> (Rc<Cell<usize>>, BTreeMap<PartyIndex, Lie>) {
+    let (counter, others) = (Rc::new(Cell::new(0)), members.len() - 1);
+    let count = |total: Rc<Cell<usize>>| -> Lie {
+        Rc::new(move |_, to, body| {
+            let copies = if to.is_some() { 1 } else { others };
+            total.set(total.get() + copies * body.len());
+        })
+    };
+    let lies = members.iter().map(|m| (*m, count(Rc::clone(&counter))));
+    (Rc::clone(&counter), lies.collect())
+}
+
 fn set_up(t: u64, n: u64) -> Committee {
     let inputs = committee::deal(t, n, 7);
     let members: Vec<PartyIndex> = inputs.keys().copied().collect();
-    let (counter, lies) = pump::counting(&members);
+    let (counter, lies) = counting(&members);
     let started = cpu();
     let setups = pump::run_with(&members, t, [1; 16], &lies, |roster, context| {
         Setup::start(roster, context)
@@ -72,7 +89,7 @@ fn set_up(t: u64, n: u64) -> Committee {
 }
 
 fn sign(committee: &Committee, signers: &[PartyIndex]) {
-    let (counter, lies) = pump::counting(signers);
+    let (counter, lies) = counting(signers);
     let t = committee.min_signers();
     let started = cpu();
     for number in 0..SIGNATURES {
@@ -99,15 +116,22 @@ fn sign(committee: &Committee, signers: &[PartyIndex]) {
 fn share(committee: &Committee, t: u64, n: u64) {
     let input = committee::deal(t, n, 7).remove(&index(1)).unwrap();
     let started = cpu();
-    let checked = CheckedShare::new(&input).unwrap();
-    row(&format!("check share {t} of {n}"), ms_each(started, 1), 0);
-    let bytes = committee.setups[&checked.index()].to_secret_bytes();
+    for _ in 0..LOADS {
+        CheckedShare::new(&input).unwrap();
+    }
+    row(
+        &format!("check share {t} of {n}"),
+        ms_each(started, LOADS),
+        0,
+    );
+    let bytes = committee.setups[&index(1)].to_secret_bytes();
     let started = cpu();
-    let setups: PairSetups = PairSetups::from_secret_bytes(&bytes).unwrap();
+    for _ in 0..LOADS {
+        PairSetups::from_secret_bytes(&bytes).unwrap();
+    }
     row(
         &format!("load pairs {t} of {n}"),
-        ms_each(started, 1),
+        ms_each(started, LOADS),
         bytes.len(),
     );
-    let _: BTreeMap<_, _> = setups.generations().collect();
 }

@@ -31,3 +31,16 @@ pub use setup::Setup;
 pub use share::{CheckedShare, InvalidShare, ShareInput};
 pub use sign::Sign;
 pub use verdict::ban_targets;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn phases_and_state__should_be_able_to_move_to_worker_threads() {
+        fn is_send<T: Send + 'static>() {}
+        fn is_shared<T: Send + Sync + 'static>() {}
+        is_send::<crate::Setup>();
+        is_send::<crate::Sign>();
+        is_shared::<crate::CheckedShare>();
+        is_shared::<crate::PairSetups>();
+    }
+}

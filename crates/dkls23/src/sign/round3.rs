@@ -71,3 +71,6 @@ pub(crate) fn x_coordinate(hex: &str) -> Result<Scalar, Abort> {
     }
     Ok(r)
 }
+
+#[cfg(test)]
+mod tests;

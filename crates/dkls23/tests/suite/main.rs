@@ -16,3 +16,4 @@ mod retries;
 mod setup;
 mod share;
 mod signing;
+mod simulation;

@@ -1,6 +1,5 @@
 //! Carries the messages of whole drivers, in order, with one party that may lie.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
@@ -66,19 +65,6 @@ impl SignBytes for Identity {
     fn sign(&self, statement: &[u8]) -> [u8; 64] {
         self.0.sign(statement).to_bytes()
     }
-}
-
-/// Changes nothing and counts the bytes of all bodies; a broadcast counts for each recipient.
-pub(crate) fn counting(members: &[PartyIndex]) -> (Rc<Cell<usize>>, BTreeMap<PartyIndex, Lie>) {
-    let (counter, others) = (Rc::new(Cell::new(0)), members.len() - 1);
-    let count = |total: Rc<Cell<usize>>| -> Lie {
-        Rc::new(move |_, to, body| {
-            let copies = if to.is_some() { 1 } else { others };
-            total.set(total.get() + copies * body.len());
-        })
-    };
-    let lies = members.iter().map(|m| (*m, count(Rc::clone(&counter))));
-    (Rc::clone(&counter), lies.collect())
 }
 
 /// One run in which everybody is honest.
