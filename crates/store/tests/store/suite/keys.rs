@@ -333,6 +333,7 @@ async fn paging__should_be_stable_under_inserts(store: &dyn Store) {
         let page = store.keys(filter.clone(), request).await.unwrap();
         assert!(page.rows.len() <= 6);
         seen.extend(page.rows);
+        assert!(seen.len() <= 20, "a page repeats rows");
         let Some(next) = page.next else { break };
         insert_paged(store, inserted, NOW.plus(inserted)).await;
         inserted += 1;
