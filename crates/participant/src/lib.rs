@@ -1,1 +1,38 @@
-//! One participant: decides for itself and runs rounds beside its shares.
+//! One participant: decides for itself what may be signed, and runs rounds beside its shares.
+//!
+//! The way of a session: [`service`](serve) hands a proposal to the node; `admission` decides from
+//! the client's signed intent, the node's own manifest and its own records; `session` runs the
+//! rounds over Noise links; the keystore makes durable what must be, before the byte that depends
+//! on it leaves. Nothing that a coordinator says is believed.
+//!
+//! Architecture invariant: the only crate of a running cluster that opens shares.
+
+#![cfg_attr(
+    test,
+    allow(non_snake_case, reason = "test names are subject__should_result")
+)]
+
+mod admission;
+mod bans;
+mod clock;
+mod config;
+mod drive;
+mod held_key;
+mod identity;
+mod key_cache;
+mod link_message;
+mod links;
+mod mailbox;
+mod node;
+mod node_audit;
+mod randomness;
+mod refusal;
+mod report;
+mod serve;
+mod session;
+mod settle;
+mod start;
+mod statement;
+
+pub use config::{ConfigError, MasterKeyConfig, ParticipantConfig, SessionLimits};
+pub use start::{Running, StartError, start};

@@ -69,3 +69,28 @@ impl Canonical for MessageType {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_type__should_keep_its_codes_and_names() {
+        let expected = [
+            (1, "raw"),
+            (2, "hash"),
+            (3, "typed_data"),
+            (4, "transaction"),
+        ];
+        for (known, (code, name)) in MessageType::ALL.into_iter().zip(expected) {
+            assert_eq!(known.to_bytes(), [code]);
+            assert_eq!(MessageType::from_bytes(&[code]), Ok(known));
+            assert_eq!(name.parse(), Ok(known));
+            assert_eq!(known.to_string(), name);
+        }
+        for code in (0..=255).filter(|code| !(1..=4).contains(code)) {
+            assert!(MessageType::from_bytes(&[code]).is_err());
+        }
+        assert!("RAW".parse::<MessageType>().is_err());
+    }
+}

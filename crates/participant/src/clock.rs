@@ -1,0 +1,15 @@
+//! The system's clock: the one place where a participant reads the time of day.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use quorate_types::UnixSeconds;
+
+/// Now, by the system's clock.
+pub(crate) fn now() -> UnixSeconds {
+    // A clock before 1970 makes every intent one from the future: it fails closed.
+    UnixSeconds(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs()),
+    )
+}

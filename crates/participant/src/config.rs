@@ -1,0 +1,201 @@
+//! `participant.toml`. Every key, its default and its meaning are in `docs/configuration.md`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use quorate_types::{NodeId, ProtocolName};
+use serde::Deserialize;
+use thiserror::Error;
+
+/// Why a configuration is not used. The operator acts.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: the configuration cannot be read", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not valid.
+    #[error("{}: {message}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        message: String,
+    },
+}
+
+/// Configuration of one participant.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParticipantConfig {
+    /// Name in the manifest.
+    pub node_id: NodeId,
+    /// Shares, records and audit log.
+    #[serde(default = "default_data_dir")]
+    pub data_dir: PathBuf,
+    /// Manifest version 1: the root of trust.
+    pub manifest: PathBuf,
+    /// Ed25519 identity key: 32 bytes in hex, owner-only.
+    pub identity_key_file: PathBuf,
+    /// X25519 key of the Noise links: 32 bytes in hex, owner-only.
+    pub noise_key_file: PathBuf,
+    /// What protects the shares.
+    pub master_key: MasterKeyConfig,
+    /// Where it listens.
+    pub listen: Listen,
+    /// Noise addresses of the other participants, by node id.
+    #[serde(default)]
+    pub peers: BTreeMap<NodeId, String>,
+    /// Certificates of the gRPC service.
+    #[serde(default)]
+    pub tls: Tls,
+    /// Limits of sessions.
+    #[serde(default)]
+    pub limits: SessionLimits,
+    /// Protocols that are switched off here.
+    #[serde(default)]
+    pub disabled_protocols: Vec<ProtocolName>,
+}
+
+/// Addresses that a participant listens on.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// gRPC for coordinators.
+    pub grpc: SocketAddr,
+    /// Noise for participants.
+    pub noise: SocketAddr,
+    /// Prometheus metrics and liveness over plain HTTP; off if absent.
+    #[serde(default)]
+    pub metrics: Option<SocketAddr>,
+}
+
+/// Mutual TLS towards coordinators.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// Certificate chain, PEM.
+    pub cert_file: PathBuf,
+    /// Its key, PEM, owner-only.
+    pub key_file: PathBuf,
+    /// Authorities that coordinators' certificates come from, PEM.
+    pub ca_file: PathBuf,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        let folder = Path::new("/etc/quorate/tls");
+        Self {
+            cert_file: folder.join("node.crt"),
+            key_file: folder.join("node.key"),
+            ca_file: folder.join("ca.crt"),
+        }
+    }
+}
+
+/// Where the master key's protection comes from.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum MasterKeyConfig {
+    /// A passphrase in a file that only its owner can read (a mounted secret).
+    PassphraseFile {
+        /// The file; a newline at its end is ignored.
+        path: PathBuf,
+    },
+    /// 32 random bytes in hex in a file that only its owner can read.
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Limits of sessions at one participant.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SessionLimits {
+    /// Sessions that run at a time; more are refused with `RATE_LIMITED`.
+    pub max_sessions: usize,
+    /// How long a round of a signature may wait for its messages.
+    pub sign_round_timeout_ms: u64,
+    /// How long a round of key generation may wait for its messages (OT set-up is computed in it).
+    pub keygen_round_timeout_ms: u64,
+    /// How long a new key may wait for the signatures of all nodes.
+    pub certify_timeout_ms: u64,
+    /// How far a client's clock may be ahead.
+    pub clock_tolerance_seconds: u64,
+    /// Opened shares kept in memory.
+    pub cached_keys: usize,
+    /// Bytes of messages that one peer may send for sessions that are not open here yet.
+    pub early_bytes_per_peer: usize,
+    /// How long such messages are kept.
+    pub early_ttl_ms: u64,
+    /// Messages waiting in one session.
+    pub session_queue: usize,
+    /// How often unfinished certificates are asked for.
+    pub settle_interval_ms: u64,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self {
+            max_sessions: 256,
+            sign_round_timeout_ms: 3_000,
+            keygen_round_timeout_ms: 60_000,
+            certify_timeout_ms: 15_000,
+            clock_tolerance_seconds: 30,
+            cached_keys: 64,
+            early_bytes_per_peer: 8 << 20,
+            early_ttl_ms: 30_000,
+            session_queue: 256,
+            settle_interval_ms: 2_000,
+        }
+    }
+}
+
+fn default_data_dir() -> PathBuf {
+    PathBuf::from("/var/lib/quorate")
+}
+
+impl ParticipantConfig {
+    /// Reads and checks a file. Relative paths in it start at its own folder.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let invalid = |e: toml::de::Error| ConfigError::Invalid {
+            path: path.to_owned(),
+            message: e.to_string(),
+        };
+        let mut config: Self = toml::from_str(&text).map_err(invalid)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let files = [
+            &mut config.data_dir,
+            &mut config.manifest,
+            &mut config.identity_key_file,
+            &mut config.noise_key_file,
+            &mut config.tls.cert_file,
+            &mut config.tls.key_file,
+            &mut config.tls.ca_file,
+        ];
+        for file in files {
+            *file = folder.join(&*file);
+        }
+        match &mut config.master_key {
+            MasterKeyConfig::PassphraseFile { path } | MasterKeyConfig::KeyFile { path } => {
+                *path = folder.join(&*path);
+            }
+        }
+        Ok(config)
+    }
+}

@@ -1,0 +1,173 @@
+//! Runs one protocol over the links, on the thread of its session.
+
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use quorate_protocol::{Abort, Driver, Effect, Outbox, Phases, Progress, Reason, Roster};
+use quorate_types::{Digest32, NodeId, PartyIndex, SessionId};
+
+use crate::link_message;
+use crate::mailbox::Letter;
+use crate::node::Node;
+use crate::randomness::SystemRandomness;
+use crate::report::Report;
+
+/// Where a part of a session runs.
+pub(crate) struct Port<'a> {
+    pub(crate) node: &'a Node,
+    /// The session that the part belongs to.
+    pub(crate) owner: SessionId,
+    pub(crate) report: &'a Report,
+    pub(crate) round_timeout: Duration,
+    /// Rounds of earlier parts, for progress.
+    pub(crate) offset: u8,
+    /// Rounds of all parts.
+    pub(crate) rounds: u8,
+}
+
+/// Runs `phase` to its end.
+///
+/// # Errors
+/// The driver's [`Abort`]; a peer that cannot be reached counts as one that is awaited.
+pub(crate) fn drive<P: Phases>(
+    port: &Port<'_>,
+    roster: &Roster,
+    context: Digest32,
+    phase: P,
+    outbox: Outbox,
+) -> Result<P::Output, Abort> {
+    let part = roster.session();
+    let mailbox = port.node.mailboxes.open(port.owner, part);
+    let signer = Box::new(port.node.identity.clone());
+    let (driver, effects) = Driver::start(roster.clone(), context, signer, phase, outbox);
+    let mut run = Run {
+        port,
+        roster,
+        driver,
+        last: None,
+        round_since: Instant::now(),
+    };
+    let result = run.until_over(&mailbox.letters, effects);
+    port.node.mailboxes.close(part);
+    result
+}
+
+struct Run<'a, P: Phases> {
+    port: &'a Port<'a>,
+    roster: &'a Roster,
+    driver: Driver<P>,
+    last: Option<Progress>,
+    round_since: Instant,
+}
+
+impl<P: Phases> Run<'_, P> {
+    fn until_over(
+        &mut self,
+        letters: &std::sync::mpsc::Receiver<Letter>,
+        mut effects: Vec<Effect<P::Output>>,
+    ) -> Result<P::Output, Abort> {
+        loop {
+            if let Some(result) = self.perform(effects) {
+                return result;
+            }
+            self.tell_progress();
+            let left = self
+                .port
+                .round_timeout
+                .saturating_sub(self.round_since.elapsed());
+            effects = match letters.recv_timeout(left) {
+                Ok(Letter::Round { from, envelope }) => {
+                    let length = u64::try_from(envelope.len()).unwrap_or(u64::MAX);
+                    self.port
+                        .report
+                        .bytes_received
+                        .fetch_add(length, Ordering::Relaxed);
+                    match self.index_of(&from) {
+                        Some(from) => self.driver.receive(from, &envelope, &mut SystemRandomness),
+                        None => Vec::new(), // a node that is not in this run has no say in it
+                    }
+                }
+                Ok(Letter::LinkLost(peer)) if self.index_of(&peer).is_none() => Vec::new(),
+                Ok(Letter::LinkLost(_)) => self.driver.give_up(Reason::TimedOut),
+                Ok(Letter::Cancel) => self.driver.give_up(Reason::Cancelled),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    self.driver.give_up(Reason::TimedOut)
+                }
+            };
+        }
+    }
+
+    /// Does what the driver says. `Some` when the run is over.
+    fn perform(&mut self, effects: Vec<Effect<P::Output>>) -> Option<Result<P::Output, Abort>> {
+        let mut unreachable = Vec::new();
+        let mut result = None;
+        for effect in effects {
+            match effect {
+                Effect::Send { to, message } => {
+                    if !self.send(to, &message) {
+                        unreachable.push(to);
+                    }
+                }
+                Effect::Finished(output) => result = Some(Ok(output)),
+                Effect::Aborted(abort) => result = Some(Err(abort)),
+            }
+        }
+        if result.is_none() && !unreachable.is_empty() {
+            // What was sent is lost for somebody, so that nobody can finish: end it now.
+            let told = self.driver.give_up(Reason::Cancelled);
+            let _ = self.perform(told);
+            result = Some(Err(Abort::new(Reason::TimedOut, unreachable)));
+        }
+        result
+    }
+
+    fn send(&self, to: PartyIndex, message: &[u8]) -> bool {
+        let Some(member) = self.roster.member(to) else {
+            return false;
+        };
+        let length = u64::try_from(message.len()).unwrap_or(u64::MAX);
+        self.port
+            .report
+            .bytes_sent
+            .fetch_add(length, Ordering::Relaxed);
+        self.port
+            .node
+            .send(&member.node, link_message::round(message))
+    }
+
+    fn index_of(&self, node: &NodeId) -> Option<PartyIndex> {
+        let named = |index: &PartyIndex| {
+            self.roster
+                .member(*index)
+                .is_some_and(|member| member.node == *node)
+        };
+        self.roster.parties().find(named)
+    }
+
+    fn tell_progress(&mut self) {
+        let progress = self.driver.progress();
+        if self
+            .last
+            .as_ref()
+            .is_none_or(|last| last.round != progress.round)
+        {
+            let name = progress.name;
+            if let Some(last) = &self.last {
+                metrics::histogram!(
+                    "mpc_session_round_duration_seconds",
+                    "round" => last.name
+                )
+                .record(self.round_since.elapsed().as_secs_f64());
+            }
+            tracing::trace!(session = %self.port.owner, round = progress.round, name, "round");
+            self.round_since = Instant::now();
+        }
+        if self.last.as_ref() != Some(&progress) {
+            self.port
+                .report
+                .progress(&progress, self.port.offset, self.port.rounds);
+            self.last = Some(progress);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A share as it is sealed, and as it is held in memory for signing.
+
+use std::collections::BTreeMap;
+
+use quorate_crypto::{KeyShare, Secp256k1, SecretName};
+use quorate_dkls23::{CheckedShare, PairSetups, ShareInput};
+use quorate_intent::{KeyCertificate, KeyStatement};
+use quorate_types::{Canonical, PartyIndex, Reader};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+const MAGIC: &[u8; 16] = b"quorate payload1";
+const MAX_SETUPS: usize = 2 << 20;
+const MAX_STATEMENT: usize = 16 << 10;
+
+/// What is sealed is not a share of the key that it should be. The message is log-safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the sealed payload does not fit: {0}")]
+pub(crate) struct BadPayload(pub(crate) &'static str);
+
+/// The sealed payload: share, pair set-up and the statement that the node signed.
+pub(crate) struct Payload {
+    pub(crate) share: KeyShare,
+    pub(crate) setups: PairSetups,
+    pub(crate) statement: KeyStatement,
+}
+
+impl Payload {
+    /// Encoding for the keystore.
+    pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let (share, setups) = (self.share.to_bytes(), self.setups.to_secret_bytes());
+        let statement = self.statement.to_bytes();
+        // Reserved at once: a vector that grows leaves unwiped copies behind.
+        let length = MAGIC.len() + 12 + share.len() + setups.len() + statement.len();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(length));
+        bytes.extend_from_slice(MAGIC);
+        for part in [share.as_slice(), setups.as_slice(), statement.as_slice()] {
+            let length = u32::try_from(part.len()).expect("parts are limited far below 4 GiB");
+            bytes.extend_from_slice(&length.to_be_bytes());
+            bytes.extend_from_slice(part);
+        }
+        bytes
+    }
+
+    /// Decodes and checks: each part by itself, and that they belong together.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, BadPayload> {
+        let mut input = Reader::new(bytes);
+        if input.take("magic", MAGIC.len()).ok() != Some(MAGIC) {
+            return Err(BadPayload("unknown version"));
+        }
+        let mut part = |limit| {
+            input
+                .bytes("part", limit)
+                .map_err(|_| BadPayload("truncated"))
+        };
+        let share = part(quorate_crypto::MAX_KEY_SHARE_BYTES)?;
+        let (setups, statement) = (part(MAX_SETUPS)?, part(MAX_STATEMENT)?);
+        input.finish().map_err(|_| BadPayload("trailing bytes"))?;
+        let payload = Self {
+            share: KeyShare::from_bytes(share).map_err(|_| BadPayload("key share"))?,
+            setups: PairSetups::from_secret_bytes(setups).map_err(|_| BadPayload("pair set-up"))?,
+            statement: KeyStatement::from_bytes(statement).map_err(|_| BadPayload("statement"))?,
+        };
+        if payload.share.public_key() != payload.statement.public_key {
+            return Err(BadPayload("the share is of another key than the statement"));
+        }
+        if payload.setups.me() != payload.share.index() {
+            return Err(BadPayload("the pair set-up is of another party"));
+        }
+        Ok(payload)
+    }
+}
+
+/// An active key, ready to sign. Secrets inside are zeroized when the last user drops it.
+pub(crate) struct HeldKey {
+    pub(crate) certificate: KeyCertificate,
+    pub(crate) share: CheckedShare,
+    pub(crate) setups: PairSetups,
+}
+
+impl HeldKey {
+    /// Checks that payload and certificate are of one key, and makes it ready.
+    pub(crate) fn new(payload: Payload, certificate: KeyCertificate) -> Result<Self, BadPayload> {
+        if payload.statement != certificate.statement {
+            return Err(BadPayload(
+                "the certificate is of another statement than the share",
+            ));
+        }
+        let Payload { share, setups, .. } = payload;
+        let input = share_input(&share).ok_or(BadPayload("not a share over secp256k1"))?;
+        let share = CheckedShare::new(&input).map_err(|_| BadPayload("share check"))?;
+        Ok(Self {
+            certificate,
+            share,
+            setups,
+        })
+    }
+}
+
+fn share_input(share: &KeyShare) -> Option<ShareInput> {
+    let package = share.package();
+    let point = |bytes: &[u8]| <[u8; 33]>::try_from(bytes).ok();
+    let secret = share.secret::<Secp256k1>(SecretName::SigningKey)?;
+    let indices = (1..=package.threshold.max_signers()).map(PartyIndex::new);
+    let verifying_shares = indices
+        .map(|index| {
+            let index = index?;
+            let point = point(package.verifying_share(SecretName::SigningKey, index)?)?;
+            Some((index, point))
+        })
+        .collect::<Option<BTreeMap<_, _>>>()?;
+    Some(ShareInput {
+        index: share.index(),
+        threshold: package.threshold,
+        share: secret.to_bytes(),
+        public_key: point(package.public_key())?,
+        verifying_shares,
+        chain_code: package.chain_code,
+    })
+}

@@ -1,0 +1,75 @@
+//! Opened shares of recent keys, at most a few. Evicted ones are zeroized with their last user.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use quorate_api::ErrorCode;
+use quorate_intent::{KeyCertificate, Manifest};
+use quorate_keystore::Keystore;
+use quorate_types::{Canonical as _, KeyId};
+
+use crate::held_key::{HeldKey, Payload};
+use crate::refusal::Refusal;
+
+#[derive(Default)]
+struct Inner {
+    keys: HashMap<KeyId, Arc<HeldKey>>,
+    order: VecDeque<KeyId>,
+}
+
+/// The cache; the oldest entry makes room.
+pub(crate) struct KeyCache {
+    inner: Mutex<Inner>,
+    capacity: usize,
+}
+
+impl KeyCache {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            inner: Mutex::new(Inner::default()),
+            capacity: capacity.max(1),
+        }
+    }
+
+    /// The key, from memory or opened and checked now.
+    pub(crate) fn get(
+        &self,
+        key: KeyId,
+        keystore: &Keystore,
+        manifest: &Manifest,
+    ) -> Result<Arc<HeldKey>, Refusal> {
+        if let Some(held) = self.inner.lock().keys.get(&key) {
+            return Ok(Arc::clone(held));
+        }
+        let held = Arc::new(open(key, keystore, manifest)?);
+        let mut inner = self.inner.lock();
+        if inner.keys.insert(key, Arc::clone(&held)).is_none() {
+            inner.order.push_back(key);
+        }
+        if inner.order.len() > self.capacity
+            && let Some(oldest) = inner.order.pop_front()
+        {
+            inner.keys.remove(&oldest);
+        }
+        Ok(held)
+    }
+}
+
+fn open(key: KeyId, keystore: &Keystore, manifest: &Manifest) -> Result<HeldKey, Refusal> {
+    let damaged = |what: String| {
+        let message = format!("the share of {key} is damaged: {what}; restore it from a backup");
+        Refusal::retry(ErrorCode::ShareDamaged, message)
+    };
+    let opened = keystore.open_share(key)?;
+    let certificate =
+        KeyCertificate::from_bytes(&opened.certificate).map_err(|e| damaged(e.to_string()))?;
+    certificate
+        .verify(manifest)
+        .map_err(|e| damaged(e.to_string()))?;
+    if certificate.statement.key != key {
+        return Err(damaged("its certificate is of another key".to_owned()));
+    }
+    let payload = Payload::from_bytes(&opened.payload).map_err(|e| damaged(e.to_string()))?;
+    HeldKey::new(payload, certificate).map_err(|e| damaged(e.to_string()))
+}

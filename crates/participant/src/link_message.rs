@@ -1,0 +1,169 @@
+//! What participants say to each other over their Noise links: one byte of kind, then the content.
+//! `docs/protocols/rounds.md` §1.
+
+use quorate_keystore::SignedBan;
+use quorate_types::{Canonical, DecodeError, Digest32, KeyId, Reader, SessionId, Writer};
+use zeroize::Zeroizing;
+
+const ROUND: u8 = 1;
+const BAN: u8 = 2;
+const SETTLE: u8 = 3;
+
+/// Longest certificate, in bytes.
+const MAX_CERTIFICATE: usize = 16 * 1024;
+
+/// What a node says about the certificate of a key.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Settle {
+    /// "What do you have?"
+    Ask {
+        key: KeyId,
+        session: SessionId,
+        statement: Digest32,
+    },
+    /// "My share is durable, and I sign this statement."
+    Prepared {
+        key: KeyId,
+        statement: Digest32,
+        signature: [u8; 64],
+    },
+    /// "I never signed a statement of that session, and never will."
+    NotPrepared { key: KeyId, session: SessionId },
+    /// "Here is the whole certificate."
+    Certificate { key: KeyId, certificate: Vec<u8> },
+}
+
+/// A message of a peer, by kind.
+pub(crate) enum LinkMessage {
+    /// A round message; the envelope is decoded by the driver of its session.
+    Round {
+        session: SessionId,
+        envelope: Zeroizing<Vec<u8>>,
+    },
+    /// A ban notice.
+    Ban(Box<SignedBan>),
+    /// About a certificate.
+    Settle(Settle),
+}
+
+/// Frames a round message.
+pub(crate) fn round(envelope: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(1 + envelope.len()));
+    bytes.push(ROUND);
+    bytes.extend_from_slice(envelope);
+    bytes
+}
+
+/// Frames a ban notice.
+pub(crate) fn ban(notice: &SignedBan) -> Vec<u8> {
+    framed(BAN, notice)
+}
+
+/// Frames a message about a certificate.
+pub(crate) fn settle(message: &Settle) -> Vec<u8> {
+    framed(SETTLE, message)
+}
+
+fn framed(kind: u8, content: &impl Canonical) -> Vec<u8> {
+    let mut out = Writer::new();
+    out.u8(kind).value(content);
+    out.finish()
+}
+
+/// Reads a message.
+///
+/// # Errors
+/// [`DecodeError`]: the peer is broken or hostile.
+pub(crate) fn parse(body: &Zeroizing<Vec<u8>>) -> Result<LinkMessage, DecodeError> {
+    let (kind, content) = body.split_first().ok_or(DecodeError::Truncated {
+        field: "kind",
+        needed: 1,
+    })?;
+    match *kind {
+        ROUND => {
+            // The session is in the envelope, behind one byte of version.
+            let mut head = Reader::new(content);
+            head.u8("version")?;
+            let session = SessionId::read(&mut head)?;
+            Ok(LinkMessage::Round {
+                session,
+                envelope: Zeroizing::new(content.to_vec()),
+            })
+        }
+        BAN => Ok(LinkMessage::Ban(Box::new(SignedBan::from_bytes(content)?))),
+        SETTLE => Ok(LinkMessage::Settle(Settle::from_bytes(content)?)),
+        _ => Err(DecodeError::Unknown {
+            what: "kind of link message",
+        }),
+    }
+}
+
+impl Canonical for Settle {
+    fn write(&self, out: &mut Writer) {
+        match self {
+            Self::Ask {
+                key,
+                session,
+                statement,
+            } => out.u8(1).value(key).value(session).value(statement),
+            Self::Prepared {
+                key,
+                statement,
+                signature,
+            } => out.u8(2).value(key).value(statement).fixed(signature),
+            Self::NotPrepared { key, session } => out.u8(3).value(key).value(session),
+            Self::Certificate { key, certificate } => out.u8(4).value(key).bytes(certificate),
+        };
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let code = input.u8("settle")?;
+        let key = KeyId::read(input)?;
+        Ok(match code {
+            1 => Self::Ask {
+                key,
+                session: SessionId::read(input)?,
+                statement: Digest32::read(input)?,
+            },
+            2 => Self::Prepared {
+                key,
+                statement: Digest32::read(input)?,
+                signature: input.array("signature")?,
+            },
+            3 => Self::NotPrepared {
+                key,
+                session: SessionId::read(input)?,
+            },
+            4 => Self::Certificate {
+                key,
+                certificate: input.bytes("certificate", MAX_CERTIFICATE)?.to_vec(),
+            },
+            _ => {
+                return Err(DecodeError::Unknown {
+                    what: "settle message",
+                });
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parse__must_refuse_unknown_kinds_and_trailing_bytes() {
+        let of = |bytes: &[u8]| parse(&Zeroizing::new(bytes.to_vec()));
+        assert!(matches!(of(&[]), Err(DecodeError::Truncated { .. })));
+        assert!(matches!(of(&[9, 1]), Err(DecodeError::Unknown { .. })));
+        let ask = Settle::Ask {
+            key: KeyId::from_array([1; 16]),
+            session: SessionId::from_array([3; 16]),
+            statement: Digest32::from_array([2; 32]),
+        };
+        let mut bytes = settle(&ask);
+        assert!(matches!(of(&bytes), Ok(LinkMessage::Settle(read)) if read == ask));
+        bytes.push(0);
+        assert!(matches!(of(&bytes), Err(DecodeError::TrailingBytes { .. })));
+    }
+}

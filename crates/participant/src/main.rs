@@ -1,0 +1,73 @@
+//! The `quorate-participant` command: one participant of a cluster.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Parser;
+use quorate_participant::{ParticipantConfig, start};
+
+/// One participant of a Quorate cluster: holds one share of each key and decides for itself.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    /// Configuration file; see docs/configuration.md.
+    #[arg(
+        long,
+        env = "QUORATE_CONFIG",
+        default_value = "/etc/quorate/participant.toml"
+    )]
+    config: PathBuf,
+    /// What to log: error, warn, info, debug, trace, or filters by module.
+    #[arg(long, env = "QUORATE_LOG", default_value = "info")]
+    log: String,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    forbid_core_dumps();
+    tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(&arguments.log))
+        .with_writer(std::io::stderr)
+        .init();
+    let config = ParticipantConfig::read(&arguments.config)?;
+    let sessions = config.limits.max_sessions;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(sessions + 16)
+        .build()
+        .context("cannot start the runtime")?;
+    let ended = runtime.block_on(run(config));
+    // Sessions that still wait for peers end with the process; they are in the audit log.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn run(config: ParticipantConfig) -> anyhow::Result<()> {
+    if let Some(address) = config.listen.metrics {
+        metrics_exporter_prometheus::PrometheusBuilder::new()
+            .with_http_listener(address)
+            .install()
+            .context("cannot serve metrics")?;
+    }
+    let running = start(config).await?;
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping");
+    running.shutdown().await;
+    Ok(())
+}
+
+/// A core dump would hold shares.
+fn forbid_core_dumps() {
+    let none = rustix::process::Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    if rustix::process::setrlimit(rustix::process::Resource::Core, none).is_err() {
+        tracing::warn!("core dumps could not be switched off");
+    }
+}

@@ -1,0 +1,286 @@
+//! The node: its identity, its manifest, its keystore and its links, shared by all sessions.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use quorate_api::ErrorCode;
+use quorate_api::mpc_v1 as wire;
+use quorate_intent::{Manifest, SignedIntent};
+use quorate_keystore::{Keystore, ShareState};
+use quorate_protocol::registry::Registry;
+use quorate_transport::noise::Links;
+use quorate_types::{Digest32, NodeId, PartyIndex, SessionId};
+use zeroize::Zeroizing;
+
+use crate::config::SessionLimits;
+use crate::identity::Identity;
+use crate::key_cache::KeyCache;
+use crate::mailbox::{MailboxLimits, Mailboxes};
+use crate::refusal::Refusal;
+use crate::settle::Settlement;
+
+/// What a coordinator proposes. Unchecked but for its form.
+pub(crate) struct Proposal {
+    pub(crate) session: SessionId,
+    pub(crate) signed: SignedIntent,
+    pub(crate) signers: Vec<PartyIndex>,
+    pub(crate) attempt: u32,
+    pub(crate) request_id: String,
+}
+
+/// One participant.
+pub(crate) struct Node {
+    pub(crate) me: NodeId,
+    pub(crate) identity: Identity,
+    pub(crate) manifest: Manifest,
+    pub(crate) registry: Registry,
+    pub(crate) keystore: Keystore,
+    pub(crate) keys: KeyCache,
+    pub(crate) mailboxes: Mailboxes,
+    pub(crate) settlement: Settlement,
+    pub(crate) limits: SessionLimits,
+    links: OnceLock<Links>,
+    running: Mutex<HashSet<SessionId>>,
+    pairs_in_use: Mutex<HashMap<SessionId, Vec<(NodeId, Digest32)>>>,
+    active: AtomicUsize,
+    boot_id: [u8; 16],
+    started: Instant,
+}
+
+/// What a node is made of.
+pub(crate) struct Parts {
+    pub(crate) me: NodeId,
+    pub(crate) identity: Identity,
+    pub(crate) manifest: Manifest,
+    pub(crate) registry: Registry,
+    pub(crate) keystore: Keystore,
+    pub(crate) limits: SessionLimits,
+    pub(crate) boot_id: [u8; 16],
+}
+
+impl Node {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts {
+            me,
+            identity,
+            manifest,
+            registry,
+            keystore,
+            limits,
+            boot_id,
+        } = parts;
+        let mailbox_limits = MailboxLimits {
+            session_queue: limits.session_queue,
+            early_bytes_per_peer: limits.early_bytes_per_peer,
+            early_ttl: Duration::from_millis(limits.early_ttl_ms),
+        };
+        Self {
+            keys: KeyCache::new(limits.cached_keys),
+            mailboxes: Mailboxes::new(mailbox_limits),
+            settlement: Settlement::default(),
+            links: OnceLock::new(),
+            running: Mutex::default(),
+            pairs_in_use: Mutex::default(),
+            active: AtomicUsize::new(0),
+            started: Instant::now(),
+            me,
+            identity,
+            manifest,
+            registry,
+            keystore,
+            limits,
+            boot_id,
+        }
+    }
+
+    /// Gives the node its links, once they listen.
+    pub(crate) fn attach(&self, links: Links) {
+        // A second call would be a defect of `start`, and the first links stay.
+        let _ = self.links.set(links);
+    }
+
+    /// Puts a message into the queue to a peer. False if it cannot be reached now.
+    pub(crate) fn send(&self, peer: &NodeId, body: impl Into<Zeroizing<Vec<u8>>>) -> bool {
+        let Some(links) = self.links.get() else {
+            return false;
+        };
+        match links.send(peer, body) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::debug!(%peer, %error, "not sent");
+                false
+            }
+        }
+    }
+
+    /// All other nodes of the manifest.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = &NodeId> {
+        self.manifest
+            .nodes
+            .iter()
+            .map(|node| &node.id)
+            .filter(|id| **id != self.me)
+    }
+
+    /// Takes a place for a session, if there is one.
+    pub(crate) fn enter(&self, session: SessionId) -> Result<Place<'_>, Refusal> {
+        let limit = self.limits.max_sessions;
+        let full = || {
+            let message = format!("{limit} sessions run on this node");
+            Refusal::retry(ErrorCode::RateLimited, message)
+        };
+        if !self.running.lock().insert(session) {
+            let message = format!("session {session} runs already");
+            return Err(Refusal::retry(ErrorCode::IntentConflict, message));
+        }
+        let place = Place {
+            node: self,
+            session,
+        };
+        if self.active.fetch_add(1, Ordering::SeqCst) >= limit {
+            return Err(full()); // dropping the place gives it back
+        }
+        Ok(place)
+    }
+
+    /// Whether a session runs here now.
+    pub(crate) fn is_running(&self, session: SessionId) -> bool {
+        self.running.lock().contains(&session)
+    }
+
+    /// Notes which pairs a session uses, so that a ban ends it.
+    pub(crate) fn use_pairs(&self, session: SessionId, pairs: Vec<(NodeId, Digest32)>) {
+        self.pairs_in_use.lock().insert(session, pairs);
+    }
+
+    /// Ends every session that uses a pair's generation (row C15).
+    pub(crate) fn cancel_users_of(&self, peer: &NodeId, generation: Digest32) {
+        let sessions: Vec<SessionId> = {
+            let in_use = self.pairs_in_use.lock();
+            let uses = |pairs: &Vec<(NodeId, Digest32)>| {
+                pairs
+                    .iter()
+                    .any(|(node, used)| node == peer && *used == generation)
+            };
+            in_use
+                .iter()
+                .filter(|(_, pairs)| uses(pairs))
+                .map(|(session, _)| *session)
+                .collect()
+        };
+        for session in sessions {
+            self.mailboxes.cancel(session);
+        }
+    }
+
+    /// The answer to a heartbeat.
+    pub(crate) fn health(&self) -> wire::HeartbeatResponse {
+        let active = self.active.load(Ordering::Relaxed);
+        let load = (active * 100 / self.limits.max_sessions.max(1)).min(100);
+        let entries = self.keystore.list();
+        let keys = entries
+            .iter()
+            .filter(|entry| entry.state == ShareState::Active)
+            .count();
+        let head = self.keystore.audit().head();
+        wire::HeartbeatResponse {
+            node_id: self.me.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            boot_id: self.boot_id.to_vec(),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            load_factor: u32::try_from(load).unwrap_or(100),
+            sessions_active: u32::try_from(active).unwrap_or(u32::MAX),
+            keys_active: keys as u64,
+            key_problems: self.key_problems(),
+            links: self.link_states(),
+            manifest_version: self.manifest.version,
+            audit_sequence: head.sequence,
+            audit_hash: head.hash.as_bytes().to_vec(),
+            cpu_seconds: cpu_seconds(),
+            bans: self.banned_pairs(),
+            protocols: self.protocols(),
+        }
+    }
+
+    fn protocols(&self) -> Vec<String> {
+        let enabled = self.registry.iter().filter(|(_, enabled)| *enabled);
+        enabled.map(|(info, _)| info.name.to_owned()).collect()
+    }
+
+    fn key_problems(&self) -> Vec<wire::KeyProblem> {
+        let damaged = self
+            .keystore
+            .damaged()
+            .into_iter()
+            .map(|damage| wire::KeyProblem {
+                key_id: damage.key.map(|key| key.to_string()).unwrap_or_default(),
+                error_code: ErrorCode::ShareDamaged.as_str().to_owned(),
+                message: damage.to_string(),
+            });
+        let log = self
+            .keystore
+            .failure()
+            .into_iter()
+            .map(|failure| wire::KeyProblem {
+                key_id: String::new(),
+                error_code: ErrorCode::NodeUnavailable.as_str().to_owned(),
+                message: failure.to_string(),
+            });
+        damaged.chain(log).collect()
+    }
+
+    fn link_states(&self) -> Vec<wire::LinkState> {
+        let statuses = self.links.get().map(Links::status).unwrap_or_default();
+        let state = |status: quorate_transport::noise::LinkStatus| wire::LinkState {
+            peer: status.peer.to_string(),
+            state: status.state.as_str().to_owned(),
+            rtt_micros: status
+                .rtt
+                .and_then(|rtt| u64::try_from(rtt.as_micros()).ok())
+                .unwrap_or(0),
+            last_error: status.last_error.unwrap_or_default(),
+            bytes_sent: status.bytes_sent,
+            bytes_received: status.bytes_received,
+        };
+        statuses.into_iter().map(state).collect()
+    }
+
+    fn banned_pairs(&self) -> Vec<wire::BannedPair> {
+        let bans = self.keystore.bans().all();
+        let pair = |signed: quorate_keystore::SignedBan| wire::BannedPair {
+            key_id: signed
+                .ban
+                .key_id
+                .map(|key| key.to_string())
+                .unwrap_or_default(),
+            first: signed.ban.reported_by.to_string(),
+            second: signed.ban.peer.to_string(),
+            reason: signed.ban.reason,
+        };
+        bans.into_iter().map(pair).collect()
+    }
+}
+
+/// A session's place among those that run; given back when dropped.
+pub(crate) struct Place<'a> {
+    node: &'a Node,
+    session: SessionId,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.node.running.lock().remove(&self.session);
+        self.node.pairs_in_use.lock().remove(&self.session);
+        self.node.mailboxes.forget(self.session);
+        self.node.active.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// User and system time of this process.
+fn cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}

@@ -1,0 +1,110 @@
+//! The node's own audit records: the intent before the act, the outcome after it.
+
+use quorate_audit::{AuditEvent, AuditResult};
+use quorate_keystore::{AuditLog, Begun};
+use quorate_protocol::Abort;
+use quorate_types::{KeyId, NodeId, SessionId};
+
+use crate::clock;
+use crate::refusal::Refusal;
+
+/// What the records of one session have in common.
+#[derive(Clone)]
+pub(crate) struct Subject {
+    pub(crate) operation: &'static str,
+    pub(crate) initiator: Option<String>,
+    pub(crate) key: Option<KeyId>,
+    pub(crate) session: SessionId,
+    pub(crate) request_id: String,
+    pub(crate) facts: Vec<(&'static str, serde_json::Value)>,
+}
+
+impl Subject {
+    fn event(&self, suffix: &str, result: AuditResult) -> AuditEvent {
+        let event_type = format!("{}.{suffix}", self.operation);
+        let mut event = AuditEvent::new(clock::now(), &event_type, self.operation, result);
+        event.user_id.clone_from(&self.initiator);
+        event.key_id = self.key;
+        event.session_id = Some(self.session);
+        event.request_id = Some(self.request_id.clone()).filter(|id| !id.is_empty());
+        for (name, fact) in &self.facts {
+            event = event.with(name, fact.clone());
+        }
+        event
+    }
+
+    /// Announces the act. It may happen only after this returns (fail closed).
+    pub(crate) fn begin(&self, log: &AuditLog) -> Result<Begun, Refusal> {
+        let durable = log.begin(self.event("joined", AuditResult::Intent))?;
+        durable
+            .wait()
+            .map_err(|e| Refusal::from(quorate_keystore::AuditLogError::Log(e)))
+    }
+
+    /// Records that nothing was done. A log that cannot be written changes nothing about that.
+    pub(crate) fn refused(&self, log: &AuditLog, refusal: &Refusal) {
+        let event = self
+            .event("refused", AuditResult::Refused)
+            .with("code", refusal.code.as_str())
+            .with("message", shorten(&refusal.message));
+        warn_on_failure(log.record(event).map(|durable| durable.wait().map(drop)));
+    }
+}
+
+/// Records the outcome of a session that was joined.
+pub(crate) fn finish(
+    log: &AuditLog,
+    begun: &Begun,
+    result: AuditResult,
+    facts: Vec<(&'static str, serde_json::Value)>,
+) {
+    let facts = facts
+        .into_iter()
+        .map(|(name, fact)| (name.to_owned(), fact))
+        .collect();
+    let recorded = log.finish(begun, result, clock::now(), facts);
+    warn_on_failure(recorded.map(|durable| durable.wait().map(drop)));
+}
+
+/// The facts of an abort: reason, culprits by name, and what proves it.
+pub(crate) fn abort_facts(
+    abort: &Abort,
+    name: impl Fn(quorate_types::PartyIndex) -> Option<NodeId>,
+) -> Vec<(&'static str, serde_json::Value)> {
+    let culprits: Vec<String> = abort
+        .culprits
+        .iter()
+        .map(|index| name(*index).map_or_else(|| format!("party {index}"), |n| n.to_string()))
+        .collect();
+    let culprits = if culprits.is_empty() {
+        "unattributable".into()
+    } else {
+        culprits.into()
+    };
+    let evidence: Vec<serde_json::Value> = abort
+        .evidence
+        .iter()
+        .take(8)
+        .map(|e| {
+            let (statement, signature) = (hex::encode(&e.statement), hex::encode(e.signature));
+            serde_json::json!({ "statement": statement, "signature": signature })
+        })
+        .collect();
+    vec![
+        ("reason", abort.reason.name().into()),
+        ("culprits", culprits),
+        ("evidence", evidence.into()),
+    ]
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(400).collect()
+}
+
+fn warn_on_failure<A: std::fmt::Display, B: std::fmt::Display>(recorded: Result<Result<(), A>, B>) {
+    match recorded {
+        Ok(Ok(())) => {}
+        Ok(Err(e)) => tracing::error!(error = %e, "the audit log failed; this node stops joining"),
+        Err(e) => tracing::error!(error = %e, "the audit log failed; this node stops joining"),
+    }
+}

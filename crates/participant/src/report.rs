@@ -1,0 +1,121 @@
+//! What a session tells the coordinator. The coordinator may be gone; the session goes on.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use quorate_api::mpc_v1 as wire;
+use quorate_api::mpc_v1::participate_signing_response::Event;
+use quorate_protocol::{Abort, Progress, Sanction};
+use quorate_types::{Canonical as _, SessionId};
+use quorate_verify::EcdsaSignature;
+use tokio::sync::mpsc;
+
+use crate::refusal::{Refusal, RefusalKind, signature_bytes};
+
+/// Events on their way to one coordinator.
+pub(crate) type EventSender = mpsc::Sender<wire::ParticipateSigningResponse>;
+
+/// The voice of one session.
+pub(crate) struct Report {
+    session: SessionId,
+    events: EventSender,
+    pub(crate) bytes_sent: AtomicU64,
+    pub(crate) bytes_received: AtomicU64,
+}
+
+impl Report {
+    pub(crate) fn new(session: SessionId, events: EventSender) -> Self {
+        let (bytes_sent, bytes_received) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self {
+            session,
+            events,
+            bytes_sent,
+            bytes_received,
+        }
+    }
+
+    pub(crate) fn joined(&self) {
+        self.passing(Event::Joined(wire::SessionJoined {}));
+    }
+
+    /// Progress is worth nothing late: it is dropped where the queue is full.
+    pub(crate) fn progress(&self, progress: &Progress, offset: u8, rounds: u8) {
+        self.passing(Event::Progress(wire::SessionProgress {
+            round: u32::from(progress.round + offset),
+            rounds: u32::from(rounds),
+            round_name: progress.name.to_owned(),
+            awaiting: progress
+                .awaiting
+                .iter()
+                .map(|index| u32::from(index.get()))
+                .collect(),
+        }));
+    }
+
+    pub(crate) fn signed(&self, signatures: &[EcdsaSignature]) {
+        self.lasting(Event::Signed(wire::SessionSigned {
+            signatures: signatures.iter().map(signature_bytes).collect(),
+            bytes_sent: self.bytes_sent.load(Ordering::Relaxed),
+            bytes_received: self.bytes_received.load(Ordering::Relaxed),
+        }));
+    }
+
+    pub(crate) fn key_created(&self, certificate: &quorate_intent::KeyCertificate) {
+        let certificate = certificate.to_bytes();
+        self.lasting(Event::KeyCreated(wire::SessionKeyCreated { certificate }));
+    }
+
+    pub(crate) fn refused(&self, refusal: &Refusal) {
+        let (kind, signatures) = match &refusal.kind {
+            RefusalKind::Permanent => (wire::RefusalKind::Permanent, Vec::new()),
+            RefusalKind::Retry => (wire::RefusalKind::Retry, Vec::new()),
+            RefusalKind::AlreadySigned(signatures) => (
+                wire::RefusalKind::AlreadySigned,
+                signatures.iter().map(signature_bytes).collect(),
+            ),
+        };
+        self.lasting(Event::Refused(wire::SessionRefused {
+            kind: kind.into(),
+            code: refusal.code.as_str().to_owned(),
+            message: refusal.message.clone(),
+            signatures,
+        }));
+    }
+
+    /// The coordinator learns who is blamed, not which check failed (row C13).
+    pub(crate) fn aborted(&self, abort: &Abort) {
+        use quorate_protocol::Reason;
+        let reason = match abort.reason {
+            Reason::TimedOut | Reason::Cancelled | Reason::PeerAborted => abort.reason.name(),
+            Reason::LocalState { .. } => "local_state",
+            _ => "protocol_violation",
+        };
+        self.lasting(Event::Aborted(wire::SessionAborted {
+            reason: reason.to_owned(),
+            culprits: abort
+                .culprits
+                .iter()
+                .map(|index| u32::from(index.get()))
+                .collect(),
+            ban: abort.sanction() == Sanction::Ban,
+        }));
+    }
+
+    fn message(&self, event: Event) -> wire::ParticipateSigningResponse {
+        let session_id = self.session.as_bytes().to_vec();
+        wire::ParticipateSigningResponse {
+            session_id,
+            event: Some(event),
+        }
+    }
+
+    fn passing(&self, event: Event) {
+        let _ = self.events.try_send(self.message(event));
+    }
+
+    fn lasting(&self, event: Event) {
+        // Sessions run on threads of their own, so waiting for room blocks nobody else.
+        if self.events.blocking_send(self.message(event)).is_err() {
+            tracing::info!(session = %self.session, "the coordinator is gone; it will ask again");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! One session at one node: from a coordinator's proposal to its end.
+
+mod create;
+mod sign;
+
+use std::sync::Arc;
+
+use quorate_api::ErrorCode;
+use quorate_intent::{Act, IntentError, VerifiedIntent};
+use quorate_protocol::Abort;
+
+use crate::clock;
+use crate::node::{Node, Proposal};
+use crate::node_audit::Subject;
+use crate::refusal::{Refusal, RefusalKind, parse_signatures};
+use crate::report::Report;
+
+/// How a session ends without a result.
+pub(crate) enum Ended {
+    /// It was not joined.
+    Refused(Refusal),
+    /// It was joined and failed. Boxed: evidence is large, and this is rare.
+    Aborted(Box<Abort>),
+}
+
+impl From<Refusal> for Ended {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Abort> for Ended {
+    fn from(abort: Abort) -> Self {
+        Self::Aborted(Box::new(abort))
+    }
+}
+
+/// Runs a session to its end and reports it. Blocks; runs on a thread of its own.
+pub(crate) fn run(node: &Arc<Node>, proposal: &Proposal, report: &Report) {
+    let ended = match node.enter(proposal.session) {
+        Ok(_place) => join(node, proposal, report),
+        Err(refusal) => Err(refusal.into()),
+    };
+    match ended {
+        Ok(()) => {}
+        Err(Ended::Refused(refusal)) => {
+            let code = refusal.code;
+            tracing::info!(session = %proposal.session, %code, "refused: {}", refusal.message);
+            metrics::counter!("quorate_sessions_refused_total", "code" => code.as_str())
+                .increment(1);
+            report.refused(&refusal);
+        }
+        Err(Ended::Aborted(abort)) => {
+            tracing::warn!(session = %proposal.session, %abort, "aborted");
+            metrics::counter!("quorate_sessions_aborted_total", "reason" => abort.reason.name())
+                .increment(1);
+            report.aborted(&abort);
+        }
+    }
+}
+
+fn join(node: &Arc<Node>, proposal: &Proposal, report: &Report) -> Result<(), Ended> {
+    let intent = match verify(node, proposal) {
+        Ok(intent) => intent,
+        Err(refusal) => {
+            if !matches!(refusal.kind, RefusalKind::AlreadySigned(_)) {
+                anonymous(proposal).refused(node.keystore.audit(), &refusal);
+            }
+            return Err(refusal.into());
+        }
+    };
+    match &intent.intent().act {
+        Act::CreateKey(create) => {
+            let certificate = create::run(node, proposal, &intent, create, report)?;
+            report.key_created(&certificate);
+        }
+        Act::Sign(sign) => {
+            let signatures = sign::run(node, proposal, &intent, sign, report)?;
+            report.signed(&signatures);
+        }
+        _ => {
+            let message = "this node does not know this kind of act";
+            return Err(Refusal::permanent(ErrorCode::MalformedIntent, message).into());
+        }
+    }
+    Ok(())
+}
+
+/// Checks the client's signature and the times; an intent that was signed here is answered with
+/// its signatures, also after its time.
+fn verify(node: &Node, proposal: &Proposal) -> Result<VerifiedIntent, Refusal> {
+    let (now, tolerance) = (clock::now(), node.limits.clock_tolerance_seconds);
+    let verified = proposal.signed.verify(&node.manifest, now, tolerance);
+    let known = match &verified {
+        Ok(intent) => Some(intent.digest()),
+        Err(IntentError::Expired { .. }) => {
+            let old = proposal
+                .signed
+                .verify_ignoring_expiry(&node.manifest, now, tolerance);
+            old.ok().map(|intent| intent.digest())
+        }
+        Err(_) => None,
+    };
+    let signed = known.and_then(|digest| node.keystore.intents().signature_of(digest));
+    if let Some(signatures) = signed.as_deref().and_then(parse_signatures) {
+        return Err(Refusal {
+            kind: RefusalKind::AlreadySigned(signatures),
+            code: ErrorCode::IntentConflict,
+            message: "the intent is signed already".to_owned(),
+        });
+    }
+    Ok(verified?)
+}
+
+/// Audit subject of a proposal whose intent is not believed.
+fn anonymous(proposal: &Proposal) -> Subject {
+    Subject {
+        operation: "session",
+        initiator: None,
+        key: None,
+        session: proposal.session,
+        request_id: proposal.request_id.clone(),
+        facts: vec![("intent", proposal.signed.digest().to_string().into())],
+    }
+}

@@ -1,0 +1,317 @@
+//! Key generation: DKG, OT set-up on its shares, then the certificate of all nodes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_api::ErrorCode;
+use quorate_audit::AuditResult;
+use quorate_crypto::Secp256k1;
+use quorate_dkg::{Dkg, DkgOutput};
+use quorate_dkls23::{PairSetups, Setup};
+use quorate_intent::{CreateKey, KeyCertificate, KeyStatement, VerifiedIntent};
+use quorate_keystore::{ShareMetadata, ShareState};
+use quorate_protocol::{Abort, Outbox, Phases, Roster};
+use quorate_types::{Curve, Digest32, Epoch, KeyId, NodeId, PartyIndex, SessionId, Writer};
+
+use crate::admission::{self, CreatePlan};
+use crate::clock;
+use crate::drive::{Port, drive};
+use crate::held_key::Payload;
+use crate::node::{Node, Proposal};
+use crate::node_audit::{Subject, abort_facts, finish};
+use crate::randomness::SystemRandomness;
+use crate::refusal::Refusal;
+use crate::report::Report;
+use crate::session::Ended;
+use crate::{settle, statement};
+
+/// What all parts of one creation need.
+struct Creation<'a> {
+    node: &'a Arc<Node>,
+    proposal: &'a Proposal,
+    intent: &'a VerifiedIntent,
+    create: &'a CreateKey,
+    plan: CreatePlan,
+    key: KeyId,
+    report: &'a Report,
+}
+
+pub(super) fn run(
+    node: &Arc<Node>,
+    proposal: &Proposal,
+    intent: &VerifiedIntent,
+    create: &CreateKey,
+    report: &Report,
+) -> Result<KeyCertificate, Ended> {
+    let key = KeyId::of_intent(&intent.digest());
+    let subject = subject(proposal, intent, create, key);
+    let refuse = |refusal: Refusal| {
+        subject.refused(node.keystore.audit(), &refusal);
+        Ended::Refused(refusal)
+    };
+    let plan = admission::admit_create(create, &node.manifest, &node.registry, &node.me)
+        .map_err(refuse)?;
+    if let Some(certificate) = existing(node, key).map_err(refuse)? {
+        return Ok(certificate);
+    }
+    let begun = bind(node, proposal, intent)
+        .and_then(|()| subject.begin(node.keystore.audit()))
+        .map_err(refuse)?;
+    report.joined();
+    let creation = Creation {
+        node,
+        proposal,
+        intent,
+        create,
+        plan,
+        key,
+        report,
+    };
+    match creation.to_end() {
+        Ok(certificate) => {
+            let address = certificate.statement.address.clone();
+            let facts = vec![("address", address.into())];
+            finish(node.keystore.audit(), &begun, AuditResult::Succeeded, facts);
+            metrics::counter!("quorate_keys_created_total").increment(1);
+            Ok(certificate)
+        }
+        Err(Ended::Aborted(abort)) => {
+            let name = |index| create.committee.node(index).cloned();
+            for culprit in abort.culprits.iter().copied().filter_map(name) {
+                // B4: bias by aborting is accepted, and counted for each peer.
+                metrics::counter!("quorate_keygen_aborts_total", "peer" => culprit.to_string())
+                    .increment(1);
+            }
+            finish(
+                node.keystore.audit(),
+                &begun,
+                AuditResult::Failed,
+                abort_facts(&abort, name),
+            );
+            Err(Ended::Aborted(abort))
+        }
+        Err(Ended::Refused(refusal)) => {
+            let facts = vec![("code", refusal.code.as_str().into())];
+            finish(node.keystore.audit(), &begun, AuditResult::Failed, facts);
+            Err(refusal.into())
+        }
+    }
+}
+
+fn subject(
+    proposal: &Proposal,
+    intent: &VerifiedIntent,
+    create: &CreateKey,
+    key: KeyId,
+) -> Subject {
+    let committee: Vec<String> = create
+        .committee
+        .members()
+        .map(|(_, node)| node.to_string())
+        .collect();
+    Subject {
+        operation: "key.create",
+        initiator: Some(intent.intent().initiator.to_string()),
+        key: Some(key),
+        session: proposal.session,
+        request_id: proposal.request_id.clone(),
+        facts: vec![
+            ("intent", intent.digest().to_string().into()),
+            ("attempt", proposal.attempt.into()),
+            ("threshold", create.threshold.min_signers().into()),
+            ("committee", committee.into()),
+            ("chain", create.chain.to_string().into()),
+        ],
+    }
+}
+
+/// The key's certificate if this intent made it before. A share that waits for its certificate is
+/// settled first: only when a peer shows that it never signed may another run take its place.
+fn existing(node: &Arc<Node>, key: KeyId) -> Result<Option<KeyCertificate>, Refusal> {
+    let state = |node: &Node| {
+        node.keystore
+            .list()
+            .into_iter()
+            .find(|entry| entry.key_id == key)
+            .map(|e| e.state)
+    };
+    if state(node) == Some(ShareState::Pending) {
+        settle::ask(node, key);
+        let patience = Duration::from_millis(node.limits.certify_timeout_ms);
+        node.settlement.wait_until_settled(key, patience);
+    }
+    match state(node) {
+        Some(ShareState::Active) => settle::stored_certificate(node, key).map(Some),
+        Some(ShareState::Pending) => {
+            let message = "an earlier run of this creation waits for the signatures of other nodes";
+            Err(Refusal::retry(ErrorCode::InProgress, message))
+        }
+        Some(ShareState::Archived) => {
+            let message = "the key of this intent was deleted";
+            Err(Refusal::permanent(ErrorCode::KeyNotActive, message))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn bind(node: &Node, proposal: &Proposal, intent: &VerifiedIntent) -> Result<(), Refusal> {
+    let record = node.keystore.intents();
+    let (digest, expires_at) = (intent.digest(), intent.intent().expires_at);
+    let bound = record.bind(digest, &[digest], expires_at)?;
+    let begun = record.begin_attempt(digest, proposal.session)?;
+    bound
+        .wait()
+        .map_err(|e| Refusal::from(quorate_keystore::IntentError::Log(e)))?;
+    begun
+        .wait()
+        .map_err(|e| Refusal::from(quorate_keystore::IntentError::Log(e)))
+}
+
+impl Creation<'_> {
+    fn to_end(&self) -> Result<KeyCertificate, Ended> {
+        let output = self.generate()?;
+        let setups = self.set_up(&output)?;
+        let statement = self.statement(&output)?;
+        self.store(output, setups, &statement)?;
+        self.certify(statement)
+    }
+
+    fn generate(&self) -> Result<DkgOutput, Ended> {
+        let (roster, context) = self.part("dkg", None)?;
+        match self.create.curve {
+            Curve::Secp256k1 => {
+                let start = Dkg::<Secp256k1>::start(roster.clone(), context, &mut SystemRandomness);
+                let (phase, outbox) = start?;
+                Ok(self.drive(0, &roster, context, phase, outbox)?)
+            }
+            // No protocol of this version signs on another curve, so the registry refused it.
+            _ => Err(Abort::local("no protocol for this curve").into()),
+        }
+    }
+
+    fn set_up(&self, output: &DkgOutput) -> Result<PairSetups, Ended> {
+        let (roster, context) = self.part("setup", Some(output.transcript))?;
+        let (phase, outbox) = Setup::start(&roster, context);
+        Ok(self.drive(3, &roster, context, phase, outbox)?)
+    }
+
+    fn statement(&self, output: &DkgOutput) -> Result<KeyStatement, Ended> {
+        let address = self
+            .plan
+            .chain
+            .address(output.key_share.public_key(), &self.create.address_kind)
+            .map_err(Refusal::from)?
+            .unwrap_or_default();
+        let intent = self.intent.intent();
+        let (protocol, session) = (&self.plan.protocol, self.proposal.session);
+        Ok(statement::first_epoch(
+            intent,
+            self.create,
+            protocol,
+            session,
+            output,
+            address,
+        ))
+    }
+
+    /// The share is durable before the node says so to anybody.
+    fn store(
+        &self,
+        output: DkgOutput,
+        setups: PairSetups,
+        statement: &KeyStatement,
+    ) -> Result<(), Ended> {
+        let metadata = ShareMetadata {
+            tenant: statement.tenant.clone(),
+            key_id: self.key,
+            node_id: self.node.me.clone(),
+            share_index: output.key_share.index(),
+            threshold: statement.threshold,
+            algorithm: statement.algorithm,
+            epoch: Epoch::FIRST,
+            created_at: clock::now(),
+        };
+        let payload = Payload {
+            share: output.key_share,
+            setups,
+            statement: statement.clone(),
+        };
+        let stored = self
+            .node
+            .keystore
+            .put_pending(&metadata, &payload.to_bytes());
+        Ok(stored.map_err(Refusal::from)?)
+    }
+
+    fn certify(&self, statement: KeyStatement) -> Result<KeyCertificate, Ended> {
+        let name = "certify";
+        let missing = |nodes: &[NodeId]| -> Vec<PartyIndex> {
+            nodes
+                .iter()
+                .filter_map(|node| self.create.committee.index_of(node))
+                .collect()
+        };
+        let progress = quorate_protocol::Progress {
+            round: 1,
+            name,
+            rounds: 1,
+            awaiting: Vec::new(),
+        };
+        self.report
+            .progress(&progress, 5, self.plan.protocol.keygen_rounds);
+        settle::announce(self.node, statement);
+        let patience = Duration::from_millis(self.node.limits.certify_timeout_ms);
+        match self.node.settlement.wait_until_settled(self.key, patience) {
+            settle::Outcome::Certified => Ok(settle::stored_certificate(self.node, self.key)?),
+            settle::Outcome::Waiting(nodes) => {
+                let reason = quorate_protocol::Reason::TimedOut;
+                Err(Abort::new(reason, missing(&nodes)).into())
+            }
+            settle::Outcome::Dropped => Err(Abort::local("the key was dropped").into()),
+        }
+    }
+
+    /// Roster and context of one part of the session.
+    fn part(
+        &self,
+        label: &str,
+        transcript: Option<Digest32>,
+    ) -> Result<(Roster, Digest32), Refusal> {
+        let (committee, t) = (&self.create.committee, self.create.threshold.min_signers());
+        let part: SessionId = self.proposal.session.part(label);
+        let everyone = committee.members().map(|(index, _)| index);
+        let (manifest, me) = (&self.node.manifest, &self.node.me);
+        let roster = admission::roster(part, committee, everyone, t, manifest, me)?;
+        let mut out = Writer::new();
+        out.text("quorate create v1")
+            .text(label)
+            .value(&manifest.cluster);
+        out.value(&self.create.protocol)
+            .u16(self.plan.protocol.version);
+        out.value(&self.create.curve)
+            .value(&self.key)
+            .value(&self.intent.digest());
+        out.list(transcript.as_slice().iter());
+        let context = roster.context(&out.finish());
+        Ok((roster, context))
+    }
+
+    fn drive<P: Phases>(
+        &self,
+        offset: u8,
+        roster: &Roster,
+        context: Digest32,
+        phase: P,
+        outbox: Outbox,
+    ) -> Result<P::Output, Abort> {
+        let port = Port {
+            node: self.node,
+            owner: self.proposal.session,
+            report: self.report,
+            round_timeout: Duration::from_millis(self.node.limits.keygen_round_timeout_ms),
+            offset,
+            rounds: self.plan.protocol.keygen_rounds,
+        };
+        drive(&port, roster, context, phase, outbox)
+    }
+}

@@ -1,0 +1,265 @@
+//! Signing: decide, make the decision durable, run the rounds, keep the signature.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_api::ErrorCode;
+use quorate_audit::AuditResult;
+use quorate_chains::Effect;
+use quorate_dkls23::ban_targets;
+use quorate_intent::{Sign, VerifiedIntent};
+use quorate_protocol::{Abort, Phases as _, Sanction};
+use quorate_types::{Digest32, NodeId, SignerSet, Writer};
+use quorate_verify::EcdsaSignature;
+
+use crate::admission;
+use crate::bans;
+use crate::drive::{Port, drive};
+use crate::held_key::HeldKey;
+use crate::node::{Node, Proposal};
+use crate::node_audit::{Subject, abort_facts, finish};
+use crate::refusal::{Refusal, signature_bytes};
+use crate::report::Report;
+use crate::session::Ended;
+
+/// Everything that one signing session was admitted with.
+struct Admitted {
+    held: Arc<HeldKey>,
+    signers: SignerSet,
+    effect: Effect,
+}
+
+pub(super) fn run(
+    node: &Arc<Node>,
+    proposal: &Proposal,
+    intent: &VerifiedIntent,
+    sign: &Sign,
+    report: &Report,
+) -> Result<Vec<EcdsaSignature>, Ended> {
+    let subject = subject(proposal, intent, sign);
+    let refuse = |refusal: Refusal| {
+        subject.refused(node.keystore.audit(), &refusal);
+        Ended::Refused(refusal)
+    };
+    let admitted = admit(node, proposal, intent, sign).map_err(refuse)?;
+    let announced = subject.with_effect(&admitted);
+    // The intent is bound to its digests, the session is spent and the act is announced, all
+    // durable, before the first byte leaves (rows C1, C3, D7).
+    let begun = bind(node, proposal, intent, &admitted.effect)
+        .and_then(|()| announced.begin(node.keystore.audit()))
+        .map_err(refuse)?;
+    report.joined();
+    match sign_all(node, proposal, intent, &admitted, report) {
+        Ok(signatures) => {
+            if let Err(refusal) = keep(node, intent, &signatures) {
+                let facts = vec![("code", refusal.code.as_str().into())];
+                finish(node.keystore.audit(), &begun, AuditResult::Failed, facts);
+                return Err(refusal.into());
+            }
+            let audit = node.keystore.audit();
+            finish(audit, &begun, AuditResult::Succeeded, Vec::new());
+            metrics::counter!("quorate_signatures_total", "protocol" => "dkls23").increment(1);
+            Ok(signatures)
+        }
+        Err(abort) => {
+            if abort.sanction() == Sanction::Ban {
+                ban(node, &abort, &admitted, sign);
+            }
+            let committee = &admitted.held.certificate.statement.committee;
+            let facts = abort_facts(&abort, |index| committee.node(index).cloned());
+            finish(node.keystore.audit(), &begun, AuditResult::Failed, facts);
+            Err(abort.into())
+        }
+    }
+}
+
+fn subject(proposal: &Proposal, intent: &VerifiedIntent, sign: &Sign) -> Subject {
+    let signers: Vec<u8> = proposal.signers.iter().map(|index| index.get()).collect();
+    Subject {
+        operation: "sign",
+        initiator: Some(intent.intent().initiator.to_string()),
+        key: Some(sign.key),
+        session: proposal.session,
+        request_id: proposal.request_id.clone(),
+        facts: vec![
+            ("intent", intent.digest().to_string().into()),
+            ("attempt", proposal.attempt.into()),
+            ("signers", signers.into()),
+        ],
+    }
+}
+
+impl Subject {
+    /// Adds what is about to be signed, decoded by this node itself.
+    fn with_effect(&self, admitted: &Admitted) -> Self {
+        let mut subject = self.clone();
+        let digests: Vec<String> = admitted
+            .effect
+            .digests
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        subject.facts.push(("digests", digests.into()));
+        if let Ok(decoded) = serde_json::to_value(&admitted.effect.decoded) {
+            let text = decoded.to_string();
+            let text: String = text.chars().take(4_096).collect();
+            subject.facts.push(("effect", text.into()));
+        }
+        subject
+    }
+}
+
+fn admit(
+    node: &Node,
+    proposal: &Proposal,
+    intent: &VerifiedIntent,
+    sign: &Sign,
+) -> Result<Admitted, Refusal> {
+    let signers = SignerSet::new(proposal.signers.clone()).ok_or_else(|| {
+        let message = "signers are at least two different parties";
+        Refusal::retry(ErrorCode::InvalidArgument, message)
+    })?;
+    let held = node.keys.get(sign.key, &node.keystore, &node.manifest)?;
+    let statement = &held.certificate.statement;
+    let effect = admission::admit_sign(intent.intent(), sign, statement, &signers, &node.me)?;
+    node.registry
+        .usable(&statement.protocol, statement.algorithm)
+        .map_err(|e| Refusal::retry(ErrorCode::UnknownProtocol, e))?;
+    let admitted = Admitted {
+        held,
+        signers,
+        effect,
+    };
+    check_bans(node, &admitted)?;
+    Ok(admitted)
+}
+
+/// No session with a pair that is banned, on either side (row C12).
+fn check_bans(node: &Node, admitted: &Admitted) -> Result<(), Refusal> {
+    for (peer, generation) in pairs(node, admitted) {
+        if node.keystore.bans().is_banned(&peer, generation) {
+            let message = format!(
+                "the pair of `{}` and `{peer}` is banned for this key until its set-up is renewed",
+                node.me
+            );
+            return Err(Refusal::retry(ErrorCode::PairBanned, message));
+        }
+    }
+    Ok(())
+}
+
+/// The other signers with the generation of the pair state shared with each.
+fn pairs(node: &Node, admitted: &Admitted) -> Vec<(NodeId, Digest32)> {
+    let Admitted { held, signers, .. } = admitted;
+    let pair = |index| {
+        let peer = held.certificate.statement.committee.node(index)?.clone();
+        (peer != node.me).then_some((peer, held.setups.generation(index)?))
+    };
+    signers.iter().filter_map(pair).collect()
+}
+
+fn bind(
+    node: &Node,
+    proposal: &Proposal,
+    intent: &VerifiedIntent,
+    effect: &Effect,
+) -> Result<(), Refusal> {
+    let record = node.keystore.intents();
+    let (digest, expires_at) = (intent.digest(), intent.intent().expires_at);
+    let bound = record.bind(digest, &effect.digests, expires_at)?;
+    let begun = record.begin_attempt(digest, proposal.session)?;
+    bound
+        .wait()
+        .map_err(|e| Refusal::from(quorate_keystore::IntentError::Log(e)))?;
+    begun
+        .wait()
+        .map_err(|e| Refusal::from(quorate_keystore::IntentError::Log(e)))
+}
+
+fn sign_all(
+    node: &Node,
+    proposal: &Proposal,
+    intent: &VerifiedIntent,
+    admitted: &Admitted,
+    report: &Report,
+) -> Result<Vec<EcdsaSignature>, Abort> {
+    node.use_pairs(proposal.session, pairs(node, admitted));
+    // A ban may have come between the check and this line; from here on it cancels us.
+    check_bans(node, admitted).map_err(|_| Abort::local("the pair was banned"))?;
+    let Admitted {
+        held,
+        signers,
+        effect,
+    } = admitted;
+    let statement = &held.certificate.statement;
+    let mut signatures = Vec::with_capacity(effect.digests.len());
+    for (position, digest) in effect.digests.iter().enumerate() {
+        let part = proposal.session.part(&format!("sign/{position}"));
+        let (committee, t) = (&statement.committee, statement.threshold.min_signers());
+        let roster =
+            admission::roster(part, committee, signers.iter(), t, &node.manifest, &node.me)
+                .map_err(|_| Abort::local("the roster does not fit the manifest"))?;
+        let purpose = purpose(held, intent, digest, position);
+        let context = roster.context(&purpose);
+        let (phase, outbox) = quorate_dkls23::Sign::start(
+            &roster,
+            context,
+            &held.share,
+            &held.setups,
+            *digest.as_bytes(),
+        )?;
+        let port = Port {
+            node,
+            owner: proposal.session,
+            report,
+            round_timeout: Duration::from_millis(node.limits.sign_round_timeout_ms),
+            offset: 0,
+            rounds: quorate_dkls23::Sign::ROUNDS,
+        };
+        let signature = drive(&port, &roster, context, phase, outbox)?;
+        // The engine verified it; a second look costs little and guards the seam between crates.
+        signature
+            .verify(&statement.public_key, digest.as_bytes())
+            .map_err(|_| Abort::local("the signature does not verify"))?;
+        signatures.push(signature);
+    }
+    Ok(signatures)
+}
+
+/// Everything that a signing run is bound to, beside its session and parties.
+fn purpose(held: &HeldKey, intent: &VerifiedIntent, digest: &Digest32, position: usize) -> Vec<u8> {
+    let statement = &held.certificate.statement;
+    let mut out = Writer::new();
+    out.text("quorate sign v1").value(&statement.cluster);
+    out.value(&statement.protocol)
+        .u16(statement.protocol_version);
+    out.value(&statement.key)
+        .value(&statement.epoch)
+        .bytes(&statement.public_key);
+    out.value(&intent.digest())
+        .value(digest)
+        .u64(position as u64);
+    out.finish()
+}
+
+/// The verified signatures are durable before they are shown to anybody.
+fn keep(
+    node: &Node,
+    intent: &VerifiedIntent,
+    signatures: &[EcdsaSignature],
+) -> Result<(), Refusal> {
+    let bytes: Vec<u8> = signatures.iter().flat_map(signature_bytes).collect();
+    let durable = node.keystore.intents().complete(intent.digest(), &bytes)?;
+    durable
+        .wait()
+        .map_err(|e| Refusal::from(quorate_keystore::IntentError::Log(e)))
+}
+
+fn ban(node: &Arc<Node>, abort: &Abort, admitted: &Admitted, sign: &Sign) {
+    let committee = &admitted.held.certificate.statement.committee;
+    for (index, generation) in ban_targets(abort, &admitted.held.setups) {
+        if let Some(peer) = committee.node(index) {
+            bans::impose(node, peer, generation, sign.key, abort);
+        }
+    }
+}
