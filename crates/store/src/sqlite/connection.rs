@@ -2,7 +2,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
@@ -13,6 +13,10 @@ use crate::error::StoreError;
 
 /// How long a statement waits for another connection.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long opening waits for another process to end.
+const LOCK_WAIT: Duration = Duration::from_millis(500);
+/// Pause between two tries for the lock.
+const LOCK_RETRY: Duration = Duration::from_millis(5);
 /// Largest value or row that SQLite may hand us.
 const MAX_VALUE_BYTES: i32 = 16 * 1024 * 1024;
 /// Size to which the write-ahead log is cut after a checkpoint.
@@ -24,15 +28,24 @@ const CACHE_KIB: i64 = 8 * 1024;
 
 /// Takes the lock that keeps a second process out; it is given back when the file is dropped.
 ///
+/// Waits up to [`LOCK_WAIT`]: a process that is ending, or a child between fork and exec, may
+/// hold it for a moment.
+///
 /// # Errors
 /// [`StoreError::InUse`], or unavailable.
 pub(super) fn lock(database: &Path) -> Result<File, StoreError> {
     let doing = "locking the database";
     let file = private_file(&suffixed(database, ".lock"), doing)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
-        Err(TryLockError::Error(error)) => Err(io_failure(doing, error)),
+    let deadline = Instant::now() + LOCK_WAIT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                std::thread::sleep(LOCK_RETRY);
+            }
+            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse),
+            Err(TryLockError::Error(error)) => return Err(io_failure(doing, error)),
+        }
     }
 }
 
