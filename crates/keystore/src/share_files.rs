@@ -2,6 +2,9 @@
 //!
 //! Specification: `docs/protocols/share-files.md` §3 (layout) and §4 (checks).
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 use quorate_types::{Digest32, Reader, Writer};

@@ -43,7 +43,7 @@ fn audit_log__should_pair_intents_with_outcomes_and_report_what_a_crash_interrup
     drop(keystore);
 
     let (keystore, report) = node.open();
-    assert_eq!(report.unfinished, [lost.clone()]);
+    assert_eq!(report.unfinished, std::slice::from_ref(&lost));
     let audit = keystore.audit();
     let unknown = audit.finish(&lost, AuditResult::Unknown, UnixSeconds(10), Facts::new());
     unknown.unwrap().wait().unwrap();

@@ -5,6 +5,11 @@
     missing_docs,
     reason = "test names are subject__should_result, and tests explain themselves"
 )]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "clippy.toml allows both in tests; these are functions that tests share"
+)]
 
 mod append_log;
 mod audit_log;
