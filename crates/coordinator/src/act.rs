@@ -1,0 +1,100 @@
+//! Acts that run: one task for each intent, whoever and how often anybody asks for it.
+
+mod done;
+mod handle;
+mod journal;
+mod reports;
+mod task;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use quorate_types::Digest32;
+use tokio::sync::{mpsc, watch};
+
+pub(crate) use done::{Done, Signed};
+pub(crate) use handle::{ActHandle, ActStatus};
+use task::ActTask;
+pub(crate) use task::Origin;
+
+use crate::admission::Plan;
+use crate::audit::Subject;
+use crate::coordinator::Core;
+use crate::error::CoordinatorError;
+
+/// The acts that run now, by intent.
+pub(crate) struct Acts {
+    limit: usize,
+    running: Mutex<HashMap<Digest32, Arc<ActHandle>>>,
+}
+
+/// Takes an act off the list when its task ends, however it ends.
+struct Entry {
+    acts: Arc<Acts>,
+    intent: Digest32,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let mut running = self.acts.running.lock();
+        running.remove(&self.intent);
+        metrics::gauge!("mpc_active_acts").set(count(running.len()));
+    }
+}
+
+impl Acts {
+    pub(crate) fn new(limit: usize) -> Self {
+        let running = Mutex::default();
+        Self { limit, running }
+    }
+
+    /// The act of this intent, if it runs.
+    pub(crate) fn get(&self, intent: &Digest32) -> Option<Arc<ActHandle>> {
+        self.running.lock().get(intent).cloned()
+    }
+
+    /// Starts an act, or joins it: one intent never has two leads here.
+    pub(crate) fn join_or_start(
+        self: &Arc<Self>,
+        core: &Arc<Core>,
+        plan: Plan,
+        subject: Subject,
+        origin: Origin,
+    ) -> Result<Arc<ActHandle>, CoordinatorError> {
+        let intent = plan.digest();
+        let (sender, input) = mpsc::channel(core.limits.act_queue_length.max(1));
+        let (status, watched) = watch::channel(ActStatus::default());
+        let handle = Arc::new(ActHandle::new(
+            plan.tenant().clone(),
+            sender.clone(),
+            watched,
+        ));
+        {
+            let mut running = self.running.lock();
+            if let Some(known) = running.get(&intent) {
+                return Ok(Arc::clone(known));
+            }
+            if running.len() >= self.limit {
+                return Err(CoordinatorError::Busy { limit: self.limit });
+            }
+            running.insert(intent, Arc::clone(&handle));
+            metrics::gauge!("mpc_active_acts").set(count(running.len()));
+        }
+        let entry = Entry {
+            acts: Arc::clone(self),
+            intent,
+        };
+        let task = ActTask::new(Arc::clone(core), plan, subject, (sender, input), status);
+        tokio::spawn(async move {
+            let _entry = entry;
+            task.run(origin).await;
+        });
+        Ok(handle)
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a gauge of a few thousand")]
+fn count(len: usize) -> f64 {
+    len as f64
+}

@@ -1,0 +1,106 @@
+//! Nothing that a node delivers is believed: signatures and certificates are checked here, with
+//! public keys alone, before anybody sees them.
+
+use quorate_chains::Chain;
+use quorate_intent::{CertificateError, CreateKey, KeyCertificate, Manifest, VerifiedIntent};
+use quorate_types::{Canonical as _, DecodeError, Digest32, Epoch, KeyId};
+use quorate_verify::{EcdsaSignature, VerifyError, recover_ecdsa};
+use thiserror::Error;
+
+use crate::key_facts::KeyFacts;
+
+/// Why a node's result is refused. The node is faulty: an honest one checks the same first.
+#[derive(Debug, Error)]
+pub(crate) enum BadResult {
+    #[error("{found} signatures for {needed} digests")]
+    Count { found: usize, needed: usize },
+    #[error("a signature has 65 bytes: r, s and the recovery id")]
+    Form,
+    #[error("signature {number}: {source}")]
+    Signature { number: usize, source: VerifyError },
+    #[error("signature {number} is of another key")]
+    OtherKey { number: usize },
+    #[error("malformed certificate: {0}")]
+    Malformed(#[from] DecodeError),
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    #[error("the certificate's {0} is not what the intent asked for")]
+    NotAsked(&'static str),
+    #[error("the certificate's address does not belong to its public key")]
+    Address,
+}
+
+/// Checks one signature for each digest; returns them.
+///
+/// Recovery of exactly the key's point from (digest, r, low s, recovery id) is the verification
+/// equation solved for the key: it holds for no other signature.
+pub(crate) fn check_signatures(
+    key: &KeyFacts,
+    digests: &[Digest32],
+    signatures: &[Vec<u8>],
+) -> Result<Vec<EcdsaSignature>, BadResult> {
+    if signatures.len() != digests.len() {
+        let (found, needed) = (signatures.len(), digests.len());
+        return Err(BadResult::Count { found, needed });
+    }
+    let pairs = signatures.iter().zip(digests).enumerate();
+    pairs
+        .map(|(position, (bytes, digest))| {
+            let number = position + 1;
+            let (rs, id) = bytes.split_first_chunk::<64>().ok_or(BadResult::Form)?;
+            let [id] = id else {
+                return Err(BadResult::Form);
+            };
+            let invalid = |source| BadResult::Signature { number, source };
+            let signature = EcdsaSignature::new(*rs, *id).map_err(invalid)?;
+            let signer = recover_ecdsa(digest.as_bytes(), &signature).map_err(invalid)?;
+            if signer.as_slice() != key.public_key {
+                return Err(BadResult::OtherKey { number });
+            }
+            Ok(signature)
+        })
+        .collect()
+}
+
+/// Checks a key certificate: all nodes' signatures, that it is the key of this intent, and that
+/// its address follows from its public key.
+pub(crate) fn check_certificate(
+    manifest: &Manifest,
+    verified: &VerifiedIntent,
+    create: &CreateKey,
+    chain: Chain,
+    bytes: &[u8],
+) -> Result<KeyCertificate, BadResult> {
+    let certificate = KeyCertificate::from_bytes(bytes)?;
+    let statement = &certificate.statement;
+    let intent = verified.intent();
+    for (field, same) in [
+        ("cluster", statement.cluster == intent.cluster),
+        ("tenant", statement.tenant == intent.tenant),
+        ("key", statement.key == KeyId::of_intent(&verified.digest())),
+        ("intent", statement.intent == verified.digest()),
+        ("epoch", statement.epoch == Epoch::FIRST),
+        ("algorithm", statement.algorithm == create.algorithm),
+        ("protocol", statement.protocol == create.protocol),
+        ("threshold", statement.threshold == create.threshold),
+        ("committee", statement.committee == create.committee),
+        ("rights", statement.rights == create.rights),
+        ("chain", statement.chain == create.chain),
+        (
+            "address kind",
+            statement.address_kind == create.address_kind,
+        ),
+    ] {
+        if !same {
+            return Err(BadResult::NotAsked(field));
+        }
+    }
+    certificate.verify(manifest)?;
+    let address = chain.address(&statement.public_key, &statement.address_kind);
+    match address {
+        Ok(address) if address.as_deref().unwrap_or_default() == statement.address => {
+            Ok(certificate)
+        }
+        _ => Err(BadResult::Address),
+    }
+}

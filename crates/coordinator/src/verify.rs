@@ -1,0 +1,103 @@
+//! Whether a signature is valid, by public keys alone.
+
+use quorate_api::rest::{VerifyRequest, VerifyResult};
+use quorate_chains::{Chain, effect_of};
+use quorate_types::{Algorithm, ChainId, MessageType, Right, Rights};
+use quorate_verify::{verify_ecdsa, verify_ed25519};
+
+use crate::admission::known_chain;
+use crate::caller::Caller;
+use crate::coordinator::Coordinator;
+use crate::error::CoordinatorError;
+use crate::keys::{optional, visible_id};
+use crate::request::{bytes, invalid, parse};
+
+/// With what to verify.
+struct Subject {
+    public_key: Vec<u8>,
+    algorithm: Algorithm,
+    chain: Chain,
+}
+
+impl Coordinator {
+    /// Verifies a signature with a key of the caller's tenant or with a given public key.
+    ///
+    /// # Errors
+    /// [`CoordinatorError`] for a request that cannot be decided; an invalid signature is an
+    /// answer, not an error.
+    pub async fn verify(
+        &self,
+        caller: &Caller,
+        request: VerifyRequest,
+    ) -> Result<VerifyResult, CoordinatorError> {
+        let subject = self.subject(caller, &request).await?;
+        let message = bytes("message", &request.message)?;
+        let signature = bytes("signature", &request.signature)?;
+        let signature = <[u8; 64]>::try_from(signature.as_slice())
+            .map_err(|_| invalid("signature", "64 bytes: r and s, or R and S"))?;
+        let message_type: MessageType = parse("message_type", &request.message_type)?;
+        // Verification signs nothing: what a key may sign does not matter here.
+        let all = [Right::RawHash, Right::RawMessage];
+        let rights: Rights = all.into_iter().collect();
+        let chains_type = parse("message_type", message_type.as_str())?;
+        let (chain, algorithm) = (subject.chain, subject.algorithm);
+        let effect = effect_of(chain, chains_type, &message, &rights, algorithm)?;
+        let digest = effect.digests.first();
+        let digest = digest.ok_or_else(|| CoordinatorError::bug("no digest"))?;
+        let checked = match algorithm {
+            Algorithm::Ecdsa => verify_ecdsa(&subject.public_key, digest.as_bytes(), &signature),
+            Algorithm::EdDsa => {
+                let key = <[u8; 32]>::try_from(subject.public_key.as_slice())
+                    .map_err(|_| invalid("public_key", "an Ed25519 key has 32 bytes"))?;
+                verify_ed25519(&key, &message, &signature)
+            }
+            _ => return Err(invalid("algorithm", "not supported yet")),
+        };
+        Ok(VerifyResult {
+            valid: checked.is_ok(),
+            reason: checked.err().map(|error| error.to_string()),
+            public_key: hex::encode(&subject.public_key),
+            message_hash: digest.to_string(),
+        })
+    }
+
+    async fn subject(
+        &self,
+        caller: &Caller,
+        request: &VerifyRequest,
+    ) -> Result<Subject, CoordinatorError> {
+        let asked: Option<Algorithm> = optional("algorithm", request.algorithm.clone())?;
+        let chain: Option<ChainId> = optional("chain_type", request.chain_type.clone())?;
+        if let Some(key_id) = &request.key_id {
+            let row = self.visible_key(caller, visible_id("key", key_id)?).await?;
+            let differs = "differs from the key's own";
+            if request.public_key.is_some() {
+                return Err(invalid("public_key", "give key_id or public_key, not both"));
+            }
+            if asked.is_some_and(|asked| asked != row.algorithm) {
+                return Err(invalid("algorithm", differs));
+            }
+            if chain.is_some_and(|chain| chain != row.chain_type) {
+                return Err(invalid("chain_type", differs));
+            }
+            let (key, status) = (row.key_id, row.status);
+            let inactive = CoordinatorError::KeyNotActive { key, status };
+            return Ok(Subject {
+                public_key: row.material.ok_or(inactive)?.public_key,
+                algorithm: row.algorithm,
+                chain: known_chain(&row.chain_type)?,
+            });
+        }
+        let public_key = request.public_key.as_ref();
+        let public_key = public_key.ok_or_else(|| invalid("public_key", "give it or key_id"))?;
+        let public_key = bytes("public_key", public_key)?;
+        let algorithm = asked.unwrap_or(Algorithm::Ecdsa);
+        quorate_verify::check_point(algorithm.curve(), &public_key)
+            .map_err(|error| invalid("public_key", error))?;
+        Ok(Subject {
+            public_key,
+            algorithm,
+            chain: chain.map_or(Ok(Chain::None), |chain| known_chain(&chain))?,
+        })
+    }
+}
