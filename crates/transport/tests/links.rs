@@ -2,6 +2,11 @@
 
 #![allow(non_snake_case, reason = "test names are subject__should_result")]
 #![allow(missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
 
 #[path = "links/cluster.rs"]
 mod cluster;
@@ -17,6 +22,9 @@ use quorate_transport::noise::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+/// Long enough for a loaded machine.
+const SILENCE: Duration = Duration::from_millis(1500);
 
 /// Two nodes, a dialling b, with the same limits, linked.
 async fn linked_pair(limits: LinkLimits) -> (Node, Node) {
@@ -34,7 +42,7 @@ async fn linked_pair(limits: LinkLimits) -> (Node, Node) {
 fn quick() -> LinkLimits {
     LinkLimits {
         heartbeat_interval: Duration::from_millis(50),
-        silence_timeout: Duration::from_millis(400),
+        silence_timeout: SILENCE,
         reconnect_min: Duration::from_millis(10),
         reconnect_max: Duration::from_millis(100),
         ..LinkLimits::default()
@@ -371,7 +379,7 @@ async fn links__must_detect_an_idle_dead_peer() {
     a.until_up("b").await;
     b.until_up("a").await;
     proxy.freeze_for_ever();
-    let silent = DownReason::Silent(Duration::from_millis(400));
+    let silent = DownReason::Silent(SILENCE);
     assert_eq!(a.until_down().await, (id("b"), silent.clone()));
     assert_eq!(b.until_down().await, (id("a"), silent));
 }

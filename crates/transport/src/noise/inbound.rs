@@ -291,3 +291,6 @@ impl Inbound {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

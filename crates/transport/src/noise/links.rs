@@ -14,8 +14,7 @@ use zeroize::Zeroizing;
 
 use super::config::{InvalidConfig, LinkConfig};
 use super::dialer::Dialer;
-use super::event::LinkEvent;
-use super::inbound::MESSAGE_COST;
+use super::event::{DownReason, LinkEvent};
 use super::listener::Listener;
 use super::peer::PeerState;
 use super::peer_task::PeerTask;
@@ -76,9 +75,17 @@ pub(super) struct Delivery {
 }
 
 /// What arrives: ups, downs and messages of all peers. Take events without delay; a slow consumer
-/// slows the peers down.
+/// slows the peers down, and one that stops lets them give the links up. Dropping it ends all
+/// links.
 pub struct LinkEvents {
     deliveries: mpsc::Receiver<Delivery>,
+    shutdown: CancellationToken,
+}
+
+impl Drop for LinkEvents {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
 }
 
 impl LinkEvents {
@@ -105,7 +112,7 @@ pub struct Links {
 struct Inner {
     peers: Arc<BTreeMap<NodeId, Arc<PeerState>>>,
     refusals: Arc<RefusalLog>,
-    max_message_bytes: usize,
+    config: Arc<LinkConfig>,
     local_address: SocketAddr,
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -136,19 +143,14 @@ impl Links {
 
         let mut peers = BTreeMap::new();
         for (id, peer) in &config.peers {
-            let limits = &config.limits;
-            let (state, inputs) = PeerState::new(
-                id.clone(),
-                limits.send_queue_messages,
-                limits.send_queue_bytes,
-                limits.undelivered_bytes.saturating_add(MESSAGE_COST),
-            );
+            let (state, inputs) = PeerState::new(id.clone(), &config.limits);
+            let (events, stop) = (events.clone(), shutdown.clone());
             let task = PeerTask::new(
                 Arc::clone(&state),
                 inputs,
                 Arc::clone(&config),
-                events.clone(),
-                shutdown.clone(),
+                events,
+                stop,
             );
             tasks.spawn(task.run());
             // Spec 1.2: the node with the smaller id dials.
@@ -173,11 +175,14 @@ impl Links {
         };
         tasks.spawn(listener.run(socket));
         tasks.close();
-        let max_message_bytes = config.limits.max_message_bytes;
+        let events = LinkEvents {
+            deliveries,
+            shutdown: shutdown.clone(),
+        };
         let inner = Inner {
             peers,
             refusals,
-            max_message_bytes,
+            config,
             local_address,
             tasks,
             shutdown,
@@ -186,7 +191,7 @@ impl Links {
             Self {
                 inner: Arc::new(inner),
             },
-            LinkEvents { deliveries },
+            events,
         ))
     }
 
@@ -204,7 +209,7 @@ impl Links {
         let body = body.into();
         let state = self.inner.peers.get(peer);
         let state = state.ok_or_else(|| SendError::UnknownPeer { peer: peer.clone() })?;
-        let (length, limit) = (body.len(), self.inner.max_message_bytes);
+        let (length, limit) = (body.len(), self.inner.config.limits.max_message_bytes);
         if length > limit {
             return Err(SendError::TooLong { length, limit });
         }
@@ -243,8 +248,21 @@ impl Links {
     }
 
     /// Sends what was accepted, tells the peers, and ends all links.
+    ///
+    /// Takes at most about twice the shutdown grace: links that are stuck are cut.
     pub async fn shutdown(&self) {
         self.inner.shutdown.cancel();
-        self.inner.tasks.wait().await;
+        let ended = tokio::time::timeout(
+            self.inner.config.limits.shutdown_grace * 2,
+            self.inner.tasks.wait(),
+        )
+        .await;
+        if ended.is_err() {
+            self.inner
+                .peers
+                .values()
+                .for_each(|peer| peer.cut(DownReason::ShutDown));
+            self.inner.tasks.wait().await;
+        }
     }
 }

@@ -13,6 +13,8 @@ use zeroize::Zeroizing;
 use super::event::{DownReason, LinkId};
 use super::fuse::Fuse;
 use super::handshake::Agreed;
+use super::inbound::MESSAGE_COST;
+use super::limits::LinkLimits;
 use super::links::SendError;
 use super::meter::Meter;
 use super::status::{LinkState, LinkStatus};
@@ -74,14 +76,11 @@ struct Condition {
 
 impl PeerState {
     /// A peer that is down.
-    pub(super) fn new(
-        id: NodeId,
-        queue_messages: usize,
-        max_queued_bytes: usize,
-        undelivered_bytes: usize,
-    ) -> (Arc<Self>, PeerInputs) {
-        let (queue, queued) = mpsc::channel(queue_messages);
+    pub(super) fn new(id: NodeId, limits: &LinkLimits) -> (Arc<Self>, PeerInputs) {
+        let (queue, queued) = mpsc::channel(limits.send_queue_messages);
         let (links, new_links) = mpsc::channel(WAITING_LINKS);
+        // Room for the longest message when nothing else is waiting.
+        let credit = limits.undelivered_bytes.saturating_add(MESSAGE_COST);
         let condition = Condition {
             state: LinkState::Down,
             since: SystemTime::now(),
@@ -95,10 +94,10 @@ impl PeerState {
         let state = Self {
             id,
             meter,
-            credit: Arc::new(Semaphore::new(undelivered_bytes)),
+            credit: Arc::new(Semaphore::new(credit)),
             queue,
             queued_bytes: AtomicUsize::new(0),
-            max_queued_bytes,
+            max_queued_bytes: limits.send_queue_bytes,
             series: AtomicU64::new(0),
             links,
             condition: Mutex::new(condition),
@@ -161,6 +160,14 @@ impl PeerState {
         }
         // An error means that the peer task has ended: this node shuts down.
         let _ = self.links.send(link).await;
+    }
+
+    /// Ends the present link, even if its socket is stuck.
+    pub(super) fn cut(&self, reason: DownReason) {
+        let present = self.condition.lock().link.clone();
+        if let Some((_, fuse)) = present {
+            fuse.blow(reason);
+        }
     }
 
     /// The link is in use. `fresh` starts a new series.

@@ -126,10 +126,7 @@ async fn to_client(
     orders: Arc<Orders>,
 ) {
     let mut chunk = vec![0; 1 << 16];
-    loop {
-        let Ok(length) = from.read(&mut chunk).await else {
-            break;
-        };
+    while let Ok(length) = from.read(&mut chunk).await {
         if number < orders.frozen_below.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
