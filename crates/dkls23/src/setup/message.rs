@@ -11,9 +11,9 @@ use crate::wire::{read_scalar, write_scalar};
 
 /// Bytes of a [`SeedCommitment`].
 pub(crate) const SEED_COMMITMENT: usize = HASH;
-/// Longest proof of discrete logarithm: 64 rounds of point, challenge of 4 bytes and response.
-const MAX_DLOG_PROOF: usize = 8 * 1024;
-/// Longest 256 encryption proofs of 12 points and 4 scalars.
+/// Longest proof of discrete logarithm: 64 points, 64 challenges of 4 bytes and responses (4 644).
+const MAX_DLOG_PROOF: usize = 5 * 1024;
+/// Longest 256 encryption proofs of 12 points and 4 scalars (138 242).
 const MAX_ENC_PROOFS: usize = 256 * 544;
 /// Longest [`PairInit`] in bytes.
 pub(crate) const MAX_PAIR_INIT: usize =

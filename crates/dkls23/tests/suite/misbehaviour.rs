@@ -302,6 +302,19 @@ fn setup__must_name_the_liar_for_each_field() {
 }
 
 #[test]
+fn setup__should_send_messages_of_known_sizes() {
+    let check: Lie = Rc::new(|round, _, body| match round {
+        1 => assert_eq!(body.len(), 32),
+        _ => {
+            let proofs = key_proof_end(body) + 4;
+            assert_eq!(proofs - 4 - KEY_PROOF, 4_644);
+            assert_eq!(body.len() - proofs, 138_242);
+        }
+    });
+    assert!(setup_aborts(2, &BTreeMap::from([(index(1), check)])).is_empty());
+}
+
+#[test]
 fn setup__must_name_all_liars() {
     let lies = BTreeMap::from([(index(2), flip(2, 0)), (index(3), flip(2, 40))]);
     let aborts = setup_aborts(3, &lies);
