@@ -1,1 +1,36 @@
-//! REST for clients: the only HTTP.
+//! REST for clients: the only HTTP of the product.
+//!
+//! It authenticates calls, limits them, keeps idempotency and renders one envelope. What may be
+//! done is decided below: by the coordinator's early checks, and by every participant for itself.
+//!
+//! Order of the layers, outermost first: `envelope` (request id, log, metrics, one form for every
+//! answer), `intake` (headers, body, concurrency), `auth` (HMAC, time window, nonce),
+//! `idempotency`, then the handlers in `routes/`.
+
+#![cfg_attr(
+    test,
+    allow(non_snake_case, reason = "test names are subject__should_result")
+)]
+
+mod answer;
+mod auth;
+mod body;
+mod config;
+mod context;
+mod envelope;
+mod error;
+mod gateway;
+mod idempotency;
+mod intake;
+mod observe;
+mod openapi;
+mod process;
+mod routes;
+mod serve;
+
+pub use auth::{Credential, Credentials, CredentialsError, SignedHeaders, sign_request};
+pub use config::{GatewayConfig, GatewayLimits};
+pub use gateway::{Gateway, GatewayParts};
+pub use observe::{install_metrics, metrics_builder};
+pub use openapi::document as openapi_document;
+pub use serve::serve;

@@ -1,0 +1,66 @@
+use std::net::SocketAddr;
+
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, Request};
+use quorate_coordinator::Caller;
+
+use crate::auth::Identity;
+
+/// The header that names a request, in and out.
+pub(crate) const REQUEST_ID: &str = "x-request-id";
+const MAX_REQUEST_ID: usize = 64;
+const MAX_USER_AGENT: usize = 200;
+
+/// What is known of a request before it is authenticated.
+#[derive(Debug, Clone)]
+pub(crate) struct Context {
+    pub(crate) request_id: String,
+    pub(crate) ip_address: Option<String>,
+    pub(crate) user_agent: Option<String>,
+}
+
+impl Context {
+    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        Self {
+            request_id: request_id(request.headers()),
+            ip_address: peer.map(|ConnectInfo(address)| address.ip().to_string()),
+            user_agent: user_agent(request.headers()),
+        }
+    }
+
+    /// The caller, once authenticated.
+    pub(crate) fn caller(&self, identity: &Identity) -> Caller {
+        Caller {
+            credential: identity.key.clone(),
+            tenant: identity.tenant.clone(),
+            request_id: self.request_id.clone(),
+            ip_address: self.ip_address.clone(),
+            user_agent: self.user_agent.clone(),
+        }
+    }
+}
+
+/// The client's own id if it is safe in logs, or a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    let given = headers
+        .get(REQUEST_ID)
+        .and_then(|value| value.to_str().ok());
+    let safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    match given {
+        Some(id) if (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(safe) => {
+            id.to_owned()
+        }
+        _ => {
+            let mut random = [0; 12];
+            getrandom::fill(&mut random)
+                .expect("the system's randomness works, or the process stops");
+            format!("req_{}", hex::encode(random))
+        }
+    }
+}
+
+fn user_agent(headers: &HeaderMap) -> Option<String> {
+    let agent = headers.get("user-agent")?.to_str().ok()?;
+    Some(agent.chars().take(MAX_USER_AGENT).collect()).filter(|agent: &String| !agent.is_empty())
+}

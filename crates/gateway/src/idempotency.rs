@@ -1,0 +1,126 @@
+//! `Idempotency-Key`: the same key and body get the first answer, another body is refused.
+//!
+//! A request that is still in progress is joined, not refused: acts are idempotent by their intent
+//! anyway, so it runs to the same result. That also holds after a crash, when the record of the
+//! lost request is released. A failure frees the key: nothing was done.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt as _;
+use quorate_api::ErrorCode;
+use quorate_coordinator::{Caller, now};
+use quorate_store::{
+    IdempotencyKey, IdempotencyRequest, IdempotencyStart, StoreError, StoredResponse, Write,
+};
+use quorate_types::Digest32;
+
+use crate::answer::{Part, data_response};
+use crate::error::ApiError;
+use crate::gateway::{Gateway, Inner};
+
+const HEADER: &str = "idempotency-key";
+/// Says that the answer was stored before.
+const REPLAYED: &str = "idempotency-replayed";
+const MAX_KEY: usize = 128;
+
+/// The layer.
+pub(crate) async fn idempotency(
+    State(gateway): State<Gateway>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let caller = request.extensions().get::<Caller>().cloned();
+    let given = request.headers().get(HEADER).cloned();
+    match (caller, given) {
+        (Some(caller), Some(given)) if request.method() == Method::POST => {
+            let run = run_once(&gateway.0, &caller, &given, request, next).await;
+            run.unwrap_or_else(IntoResponse::into_response)
+        }
+        _ => next.run(request).await,
+    }
+}
+
+async fn run_once(
+    inner: &Inner,
+    caller: &Caller,
+    given: &HeaderValue,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let key = IdempotencyKey {
+        credential: caller.credential.clone(),
+        key: read_key(given)?,
+    };
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await;
+    let body =
+        body.map_err(|_| ApiError::new(ErrorCode::MalformedRequest, "the body broke off"))?;
+    let body = body.to_bytes();
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let content = [parts.method.as_str().as_bytes(), path.as_bytes(), &body];
+    let at = now();
+    let start = IdempotencyRequest {
+        key: key.clone(),
+        body_hash: Digest32::of(b"quorate idempotent request v1", &content),
+        at,
+        expires_at: at.plus(inner.limits.idempotency_ttl_seconds.saturating_mul(1_000)),
+    };
+    let store = inner.coordinator.store();
+    let is_first = match store.begin_idempotency(start).await? {
+        IdempotencyStart::New => true,
+        IdempotencyStart::InProgress => false,
+        IdempotencyStart::Done(stored) => return Ok(replay(stored)),
+        IdempotencyStart::Conflict => {
+            let message = "this Idempotency-Key was used with another request";
+            return Err(ApiError::new(ErrorCode::IdempotencyConflict, message));
+        }
+    };
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    if let Some(write) = record_of(&response, key, is_first) {
+        match store.write(write).await {
+            // An equal request was quicker, or the answer came after its time.
+            Ok(()) | Err(StoreError::NotFound { .. }) => {}
+            // The act is done and recorded under its intent; only this record is missing.
+            Err(error) => tracing::error!(%error, "an idempotency record was not written"),
+        }
+    }
+    Ok(response)
+}
+
+fn read_key(given: &HeaderValue) -> Result<String, ApiError> {
+    let text = given.to_str().unwrap_or_default();
+    let is_safe = text.bytes().all(|b| b.is_ascii_graphic());
+    if text.is_empty() || text.len() > MAX_KEY || !is_safe {
+        let why = "1 to 128 printable ASCII characters without spaces";
+        return Err(ApiError::invalid("Idempotency-Key", why));
+    }
+    Ok(text.to_owned())
+}
+
+/// What to write after a request: its final answer, or that the key is free again. Work that goes
+/// on keeps the key.
+fn record_of(response: &Response, key: IdempotencyKey, is_first: bool) -> Option<Write> {
+    match response.extensions().get() {
+        Some(Part::Data(_)) if response.status() == StatusCode::ACCEPTED => None,
+        Some(Part::Data(json)) => {
+            let stored = StoredResponse {
+                status_code: response.status().as_u16(),
+                body: json.to_vec(),
+            };
+            Some(Write::FinishIdempotency(key, stored))
+        }
+        _ if is_first => Some(Write::ReleaseIdempotency(key)),
+        _ => None,
+    }
+}
+
+fn replay(stored: StoredResponse) -> Response {
+    let status = StatusCode::from_u16(stored.status_code).unwrap_or(StatusCode::OK);
+    let mut response = data_response(status, stored.body.into());
+    let headers = response.headers_mut();
+    headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+}

@@ -1,0 +1,243 @@
+//! What every call of the API passes first: limits on headers, body and number, authentication,
+//! media type; and the record of a refusal.
+
+use std::time::Instant;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::Method;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use quorate_api::ErrorCode;
+use quorate_coordinator::{Caller, now};
+use quorate_store::{AuditEvent, AuditResult};
+use serde_json::json;
+
+use crate::answer::Part;
+use crate::auth::authenticate;
+use crate::context::Context;
+use crate::error::ApiError;
+use crate::gateway::{Gateway, Inner};
+
+/// Counts audit records of requests that nobody authenticated, so that they cannot fill the disk.
+#[derive(Default)]
+pub(crate) struct FailureBudget {
+    second: Option<Instant>,
+    used: u32,
+    suppressed: u64,
+}
+
+impl FailureBudget {
+    /// How many were left out since the last record, if one may be written now.
+    fn take(&mut self, per_second: u32, at: Instant) -> Option<u64> {
+        if self
+            .second
+            .is_none_or(|start| at.duration_since(start).as_secs() >= 1)
+        {
+            (self.second, self.used) = (Some(at), 0);
+        }
+        if self.used >= per_second {
+            self.suppressed = self.suppressed.saturating_add(1);
+            return None;
+        }
+        self.used += 1;
+        Some(std::mem::take(&mut self.suppressed))
+    }
+}
+
+/// The layer.
+pub(crate) async fn intake(
+    State(gateway): State<Gateway>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let inner = &gateway.0;
+    let Ok(_slot) = inner.slots.try_acquire() else {
+        let message = "too many requests at one time";
+        return ApiError::new(ErrorCode::RateLimited, message).into_response();
+    };
+    let context = request.extensions().get::<Context>().cloned();
+    let context = context.unwrap_or_else(|| Context::of(&request));
+    let operation = operation(&request);
+    let (mut parts, body) = request.into_parts();
+    let refusal = match admit(inner, &context, &parts, body).await {
+        Ok((caller, bytes)) => {
+            parts.extensions.insert(caller.clone());
+            let checked = check_media_type(&parts, &bytes);
+            let request = Request::from_parts(parts, Body::from(bytes));
+            let response = match checked {
+                Ok(()) => next.run(request).await,
+                Err(error) => error.into_response(),
+            };
+            if let Some(code) = unrecorded(&response) {
+                record_refusal(inner, &caller, &operation, code).await;
+            }
+            return response;
+        }
+        Err(error) => error,
+    };
+    record_stranger(inner, &context, &operation, &refusal).await;
+    refusal.into_response()
+}
+
+fn operation(request: &Request) -> String {
+    let path: String = request.uri().path().chars().take(160).collect();
+    format!("{} {path}", request.method())
+}
+
+async fn admit(
+    inner: &Inner,
+    context: &Context,
+    parts: &Parts,
+    body: Body,
+) -> Result<(Caller, Bytes), ApiError> {
+    check_headers(inner, parts)?;
+    let bytes = read_body(inner, parts, body).await?;
+    let identity = authenticate(inner, parts, &bytes).await?;
+    Ok((context.caller(&identity), bytes))
+}
+
+fn check_headers(inner: &Inner, parts: &Parts) -> Result<(), ApiError> {
+    let size = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
+        name.as_str().len() + value.len()
+    };
+    let (count, most) = (parts.headers.len(), inner.limits.max_headers);
+    let (bytes, longest) = (
+        parts.headers.iter().map(size).sum::<usize>(),
+        inner.limits.max_header_bytes,
+    );
+    if count > most || bytes > longest {
+        let message = format!("more than {most} headers, or more than {longest} bytes of them");
+        return Err(ApiError::new(ErrorCode::PayloadTooLarge, message));
+    }
+    Ok(())
+}
+
+async fn read_body(inner: &Inner, parts: &Parts, body: Body) -> Result<Bytes, ApiError> {
+    let limit = inner.limits.max_body_bytes;
+    let too_large = || {
+        let message = format!("the body is longer than {limit} bytes");
+        ApiError::new(ErrorCode::PayloadTooLarge, message).with("limit", limit)
+    };
+    let length = parts
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok());
+    if length
+        .and_then(|l| l.parse::<usize>().ok())
+        .is_some_and(|l| l > limit)
+    {
+        return Err(too_large());
+    }
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(_) => Err(ApiError::new(
+            ErrorCode::MalformedRequest,
+            "the body broke off",
+        )),
+    }
+}
+
+fn check_media_type(parts: &Parts, body: &Bytes) -> Result<(), ApiError> {
+    if body.is_empty() || !matches!(parts.method, Method::POST | Method::PUT) {
+        return Ok(());
+    }
+    let media = parts
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok());
+    let essence = media
+        .and_then(|media| media.split(';').next())
+        .unwrap_or_default();
+    if essence.trim().eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let message = "send the body as application/json";
+    Err(ApiError::new(ErrorCode::UnsupportedMediaType, message))
+}
+
+/// Code of a failure that the audit index does not have.
+fn unrecorded(response: &Response) -> Option<String> {
+    match response.extensions().get() {
+        Some(Part::Error {
+            body,
+            is_recorded: false,
+        }) => Some(body.code.clone()),
+        _ => None,
+    }
+}
+
+/// Records the refusal of a call that would have changed something.
+async fn record_refusal(inner: &Inner, caller: &Caller, operation: &str, code: String) {
+    if operation.starts_with("GET ") {
+        return;
+    }
+    let event = AuditEvent {
+        timestamp: now(),
+        event_type: "request.refused".to_owned(),
+        user_id: Some(caller.credential.clone()),
+        key_id: None,
+        node_id: None,
+        session_id: None,
+        operation: operation.to_owned(),
+        result: AuditResult::Denied,
+        details: json!({ "code": code }),
+        ip_address: caller.ip_address.clone(),
+        user_agent: caller.user_agent.clone(),
+        request_id: Some(caller.request_id.clone()),
+    };
+    record(inner, event).await;
+}
+
+/// Records a call that nobody authenticated, within a budget.
+async fn record_stranger(inner: &Inner, context: &Context, operation: &str, error: &ApiError) {
+    metrics::counter!("mpc_auth_failures_total", "code" => error.code.as_str()).increment(1);
+    let per_second = inner.limits.max_auth_failure_records_per_second;
+    let Some(suppressed) = inner.failure_budget.lock().take(per_second, Instant::now()) else {
+        return;
+    };
+    let event = AuditEvent {
+        timestamp: now(),
+        event_type: "auth.failed".to_owned(),
+        user_id: None,
+        key_id: None,
+        node_id: None,
+        session_id: None,
+        operation: operation.to_owned(),
+        result: AuditResult::Denied,
+        details: json!({ "code": error.code.as_str(), "suppressed_before": suppressed }),
+        ip_address: context.ip_address.clone(),
+        user_agent: context.user_agent.clone(),
+        request_id: Some(context.request_id.clone()),
+    };
+    record(inner, event).await;
+}
+
+/// A refusal stands whether it can be recorded or not: nothing is done either way.
+async fn record(inner: &Inner, event: AuditEvent) {
+    metrics::counter!("mpc_audit_events_total", "event" => event.event_type.clone()).increment(1);
+    if let Err(error) = inner.coordinator.store().append_audit(event).await {
+        tracing::error!(%error, "a refusal was not recorded");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn failure_budget__must_stop_a_flood_and_count_what_it_left_out() {
+        let (mut budget, start) = (FailureBudget::default(), Instant::now());
+        assert_eq!(budget.take(2, start), Some(0));
+        assert_eq!(budget.take(2, start), Some(0));
+        assert_eq!(budget.take(2, start), None);
+        assert_eq!(budget.take(2, start), None);
+        assert_eq!(budget.take(2, start + Duration::from_secs(1)), Some(2));
+    }
+}

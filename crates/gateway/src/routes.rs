@@ -1,0 +1,133 @@
+//! One file per resource.
+
+mod health;
+mod keys;
+mod nodes;
+mod protocols;
+mod sessions;
+mod sign;
+mod verify;
+
+use std::time::Duration;
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::request::Parts;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::{Router, routing};
+use quorate_api::ErrorCode;
+use quorate_coordinator::Caller;
+use serde::de::DeserializeOwned;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::config::GatewayLimits;
+use crate::envelope::envelope;
+use crate::error::ApiError;
+use crate::gateway::Gateway;
+use crate::idempotency::idempotency;
+use crate::intake::intake;
+
+/// The calls that are authenticated.
+pub(crate) fn api() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new()
+        .routes(routes!(keys::create, keys::list))
+        .routes(routes!(keys::get, keys::put))
+        .routes(routes!(sign::sign))
+        .routes(routes!(verify::verify))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::get))
+        .routes(routes!(sessions::cancel))
+        .routes(routes!(nodes::list))
+        .routes(routes!(nodes::get))
+        .routes(routes!(nodes::health))
+        .routes(routes!(protocols::list))
+}
+
+/// What is open: health, metrics, the document itself.
+pub(crate) fn open() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new()
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .routes(routes!(health::openapi))
+}
+
+pub(crate) fn router(gateway: Gateway) -> Router {
+    let (api, _) = api().split_for_parts();
+    let (open, _) = open().split_for_parts();
+    api.method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(gateway.clone(), idempotency))
+        .layer(from_fn_with_state(gateway.clone(), intake))
+        .merge(open.method_not_allowed_fallback(method_not_allowed))
+        .fallback_service(routing::any(not_found))
+        .layer(from_fn_with_state(gateway.clone(), envelope))
+        .with_state(gateway)
+}
+
+async fn not_found() -> Response {
+    ApiError::new(
+        ErrorCode::NotFound,
+        "there is no such path; see /openapi.json",
+    )
+    .into_response()
+}
+
+async fn method_not_allowed() -> Response {
+    let message = "the path exists, but not with this method";
+    ApiError::new(ErrorCode::MethodNotAllowed, message).into_response()
+}
+
+/// The authenticated caller of a request.
+pub(crate) struct Authenticated(pub(crate) Caller);
+
+impl<S: Send + Sync> FromRequestParts<S> for Authenticated {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let caller = parts.extensions.get::<Caller>().cloned();
+        caller
+            .map(Self)
+            .ok_or_else(|| ApiError::new(ErrorCode::Internal, "a route without authentication"))
+    }
+}
+
+/// The id in a path.
+pub(crate) struct Id(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path: Result<Path<String>, PathRejection> =
+            Path::from_request_parts(parts, state).await;
+        // What is not UTF-8 names nothing.
+        path.map(|Path(id)| Self(id))
+            .map_err(|_| ApiError::new(ErrorCode::NotFound, "no such resource"))
+    }
+}
+
+/// The query; unknown parameters are refused.
+pub(crate) struct Search<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Search<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let query: Result<Query<T>, QueryRejection> = Query::from_request_parts(parts, state).await;
+        query
+            .map(|Query(query)| Self(query))
+            .map_err(|error| ApiError::new(ErrorCode::InvalidArgument, error.body_text()))
+    }
+}
+
+/// How long to wait for a result.
+pub(crate) fn wait(asked: Option<u64>, limits: &GatewayLimits) -> Result<Duration, ApiError> {
+    let most = limits.max_wait_ms;
+    let wait_ms = asked.unwrap_or(limits.default_wait_ms);
+    if wait_ms > most {
+        return Err(ApiError::invalid("wait_ms", &format!("at most {most}")));
+    }
+    Ok(Duration::from_millis(wait_ms))
+}
