@@ -120,6 +120,15 @@ impl Manifest {
         Digest32::of(b"quorate manifest digest v1", &[&self.to_bytes()])
     }
 
+    /// The bytes that each owner signs.
+    #[must_use]
+    pub fn signing_bytes(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        out.text("quorate manifest signature v1")
+            .value(&self.digest());
+        out.finish()
+    }
+
     /// The initiator of this name.
     #[must_use]
     pub fn initiator(&self, id: &InitiatorId) -> Option<&Initiator> {
@@ -201,7 +210,7 @@ impl SignedManifest {
         manifest: Manifest,
         keys: impl IntoIterator<Item = (&'a InitiatorId, &'a SigningKey)>,
     ) -> Self {
-        let statement = signing_statement(&manifest.digest());
+        let statement = manifest.signing_bytes();
         let signatures = keys
             .into_iter()
             .map(|(owner, key)| (owner.clone(), key.sign(&statement).to_bytes()))
@@ -252,7 +261,7 @@ impl SignedManifest {
     }
 
     fn check_quorum(&self, authority: &Manifest) -> Result<(), ManifestError> {
-        let statement = signing_statement(&self.manifest.digest());
+        let statement = self.manifest.signing_bytes();
         let signed = |owner: &&Owner| {
             let mut of_owner = self.signatures.iter().filter(|(id, _)| *id == owner.id);
             of_owner.any(|(_, signature)| verify_ed25519(&owner.key, &statement, signature).is_ok())
@@ -264,12 +273,6 @@ impl SignedManifest {
         }
         Ok(())
     }
-}
-
-fn signing_statement(digest: &Digest32) -> Vec<u8> {
-    let mut out = Writer::new();
-    out.text("quorate manifest signature v1").value(digest);
-    out.finish()
 }
 
 impl Canonical for Owner {
