@@ -1,0 +1,400 @@
+//! Real participant processes in a throwaway folder.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use ed25519_dalek::SigningKey;
+use quorate_intent::{ActKind, Initiator, Manifest, ManifestNode, Owner, SignedManifest};
+use quorate_transport::tls::PeerIdentity;
+use quorate_types::{ClusterId, Digest32, InitiatorId, NodeId, Tenant};
+
+use crate::coordinator_double::CoordinatorDouble;
+use crate::credentials::{Authority, Identity, NodeKeys, random, write_secret};
+use crate::intents::Client;
+
+/// How long a process may take to be ready.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a cluster is made of.
+pub struct Options {
+    /// The `quorate-participant` executable.
+    pub binary: PathBuf,
+    /// Number of participants.
+    pub nodes: usize,
+    /// Lines for `[limits]` of every participant.toml.
+    pub limits: String,
+    /// Further environment of one node: index from 0, name, value.
+    pub environment: Vec<(usize, String, String)>,
+}
+
+impl Options {
+    /// `nodes` honest participants with short timeouts.
+    #[must_use]
+    pub fn new(binary: &str, nodes: usize) -> Self {
+        let limits = "sign_round_timeout_ms = 4000\nkeygen_round_timeout_ms = 60000\n\
+                      certify_timeout_ms = 5000\nsettle_interval_ms = 200\n";
+        Self {
+            binary: binary.into(),
+            nodes,
+            limits: limits.to_owned(),
+            environment: Vec::new(),
+        }
+    }
+}
+
+struct Process {
+    keys: NodeKeys,
+    folder: PathBuf,
+    grpc: u16,
+    child: Option<Child>,
+    environment: Vec<(String, String)>,
+}
+
+/// A running cluster. Everything is stopped and removed when it is dropped.
+pub struct Cluster {
+    folder: tempfile::TempDir,
+    binary: PathBuf,
+    nodes: Vec<Process>,
+    coordinator: Identity,
+    /// Who may ask for anything.
+    pub client: Client,
+    /// The root of trust.
+    pub manifest: Manifest,
+}
+
+impl Cluster {
+    /// Starts participants and waits until all their links are up.
+    ///
+    /// # Errors
+    /// If anything does not start; the text has the tail of the logs.
+    pub async fn start(options: Options) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let authority = Authority::new()?;
+        let (owner, initiator) = (
+            SigningKey::from_bytes(&random()?),
+            SigningKey::from_bytes(&random()?),
+        );
+        let names = (1..=options.nodes).map(|n| NodeKeys::generate(&format!("p{n}")));
+        let keys = names.collect::<Result<Vec<_>>>()?;
+        let (signed, client) = manifest(&keys, &owner, &initiator)?;
+        let manifest_file = folder.path().join("manifest.json");
+        std::fs::write(&manifest_file, signed.to_json()?)?;
+        let ports = free_ports(options.nodes * 2)?;
+        let (grpc, noise) = ports.split_at(options.nodes);
+        let mut nodes = Vec::new();
+        for (position, keys) in keys.into_iter().enumerate() {
+            let home = folder.path().join(keys.id.as_str());
+            let tls = authority.issue(&home, &PeerIdentity::participant(keys.id.clone()))?;
+            let port = *grpc.get(position).context("a port for each")?;
+            write_node(
+                &home,
+                &keys,
+                &tls,
+                &manifest_file,
+                port,
+                noise,
+                position,
+                &options.limits,
+            )?;
+            let mine = options
+                .environment
+                .iter()
+                .filter(|(node, ..)| *node == position);
+            let environment = mine
+                .map(|(_, name, value)| (name.clone(), value.clone()))
+                .collect();
+            nodes.push(Process {
+                keys,
+                folder: home,
+                grpc: port,
+                child: None,
+                environment,
+            });
+        }
+        let coordinator = PeerIdentity::coordinator(NodeId::new("c1")?);
+        let coordinator = authority.issue(&folder.path().join("c1"), &coordinator)?;
+        let manifest = signed.manifest;
+        let binary = options.binary;
+        let mut cluster = Self {
+            folder,
+            binary,
+            nodes,
+            coordinator,
+            client,
+            manifest,
+        };
+        for position in 0..cluster.nodes.len() {
+            cluster.start_node(position)?;
+        }
+        cluster.wait_for_links().await?;
+        Ok(cluster)
+    }
+
+    /// Names of all participants, in order.
+    #[must_use]
+    pub fn node_ids(&self) -> Vec<NodeId> {
+        self.nodes.iter().map(|node| node.keys.id.clone()).collect()
+    }
+
+    /// Folder of one participant's data.
+    ///
+    /// # Errors
+    /// If there is no such node.
+    pub fn data_dir(&self, position: usize) -> Result<PathBuf> {
+        Ok(self.node(position)?.folder.join("data"))
+    }
+
+    /// What one participant has logged.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn log(&self, position: usize) -> Result<String> {
+        Ok(std::fs::read_to_string(
+            self.node(position)?.folder.join("log.jsonl"),
+        )?)
+    }
+
+    /// Folder of the whole cluster.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts a stopped participant again.
+    ///
+    /// # Errors
+    /// If the process cannot be started.
+    pub fn start_node(&mut self, position: usize) -> Result<()> {
+        let binary = self.binary.clone();
+        let node = self.nodes.get_mut(position).context("no such node")?;
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(node.folder.join("log.jsonl"))?;
+        let child = Command::new(binary)
+            .arg("--config")
+            .arg(node.folder.join("participant.toml"))
+            .envs(node.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()?;
+        node.child = Some(child);
+        Ok(())
+    }
+
+    /// Changes the environment that a participant gets when it is started again.
+    ///
+    /// # Errors
+    /// If there is no such node.
+    pub fn set_environment(&mut self, position: usize, name: &str, value: &str) -> Result<()> {
+        let node = self.nodes.get_mut(position).context("no such node")?;
+        node.environment.retain(|(known, _)| known != name);
+        node.environment.push((name.to_owned(), value.to_owned()));
+        Ok(())
+    }
+
+    /// Kills a participant (SIGKILL) and waits for its end.
+    ///
+    /// # Errors
+    /// If it cannot be killed.
+    pub fn kill_node(&mut self, position: usize) -> Result<()> {
+        let node = self.nodes.get_mut(position).context("no such node")?;
+        if let Some(mut child) = node.child.take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a participant ends by itself.
+    ///
+    /// # Errors
+    /// If it does not within the deadline.
+    pub async fn wait_for_exit(&mut self, position: usize) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let node = self.nodes.get_mut(position).context("no such node")?;
+        while let Some(child) = &mut node.child {
+            if child.try_wait()?.is_some() {
+                node.child = None;
+            } else if Instant::now() > deadline {
+                bail!("node {position} did not end");
+            } else {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// A connection to one participant, as a coordinator.
+    ///
+    /// # Errors
+    /// If it cannot be reached within the deadline.
+    pub async fn connect(&self, position: usize) -> Result<CoordinatorDouble> {
+        let node = self.node(position)?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let address = format!("127.0.0.1:{}", node.grpc);
+            match CoordinatorDouble::connect(&self.coordinator, address, node.keys.id.clone()).await
+            {
+                Ok(double) => return Ok(double),
+                Err(error) if Instant::now() > deadline => {
+                    let log = self.log(position).unwrap_or_default();
+                    let tail: Vec<&str> = log.lines().rev().take(5).collect();
+                    return Err(error.context(format!("log of {}: {tail:#?}", node.keys.id)));
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+
+    /// Connections to all participants.
+    ///
+    /// # Errors
+    /// If one cannot be reached.
+    pub async fn connect_all(&self) -> Result<Vec<CoordinatorDouble>> {
+        let mut all = Vec::new();
+        for position in 0..self.nodes.len() {
+            all.push(self.connect(position).await?);
+        }
+        Ok(all)
+    }
+
+    /// Waits until every running participant has a link to every other running one.
+    ///
+    /// # Errors
+    /// If that does not happen within the deadline.
+    pub async fn wait_for_links(&self) -> Result<()> {
+        let running: Vec<usize> = (0..self.nodes.len())
+            .filter(|p| self.nodes.get(*p).is_some_and(|n| n.child.is_some()))
+            .collect();
+        let deadline = Instant::now() + PATIENCE;
+        for position in &running {
+            let mut double = self.connect(*position).await?;
+            loop {
+                let health = double.heartbeat().await?;
+                let up = health
+                    .links
+                    .iter()
+                    .filter(|link| link.state == "up")
+                    .count();
+                if up + 1 >= running.len() {
+                    break;
+                }
+                if Instant::now() > deadline {
+                    bail!("links of node {position} are not up: {:?}", health.links);
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        Ok(())
+    }
+
+    fn node(&self, position: usize) -> Result<&Process> {
+        self.nodes.get(position).context("no such node")
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for node in &mut self.nodes {
+            if let Some(mut child) = node.child.take() {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+        }
+    }
+}
+
+fn manifest(
+    keys: &[NodeKeys],
+    owner: &SigningKey,
+    initiator: &SigningKey,
+) -> Result<(SignedManifest, Client)> {
+    let owner_id = InitiatorId::new("owner")?;
+    let client = Client {
+        cluster: ClusterId::new(&format!("test-{}", hex::encode(&random()?[..4])))?,
+        tenant: Tenant::new("default")?,
+        initiator: InitiatorId::new("client")?,
+        key: initiator.clone(),
+        lifetime_seconds: 600,
+    };
+    let node = |keys: &NodeKeys| ManifestNode {
+        id: keys.id.clone(),
+        identity: keys.identity.verifying_key().to_bytes(),
+        noise: x25519_dalek::PublicKey::from(&keys.noise).to_bytes(),
+    };
+    let manifest = Manifest {
+        cluster: client.cluster.clone(),
+        version: 1,
+        previous: Digest32::from_array([0; 32]),
+        owner_quorum: 1,
+        owners: vec![Owner {
+            id: owner_id.clone(),
+            key: owner.verifying_key().to_bytes(),
+        }],
+        initiators: vec![Initiator {
+            id: client.initiator.clone(),
+            key: initiator.verifying_key().to_bytes(),
+            tenants: vec![client.tenant.clone()],
+            acts: vec![ActKind::CreateKey, ActKind::Sign],
+        }],
+        nodes: keys.iter().map(node).collect(),
+    };
+    Ok((SignedManifest::sign(manifest, [(&owner_id, owner)]), client))
+}
+
+#[allow(clippy::too_many_arguments, reason = "one file, written in one place")]
+fn write_node(
+    home: &Path,
+    keys: &NodeKeys,
+    tls: &Identity,
+    manifest: &Path,
+    grpc: u16,
+    noise: &[u16],
+    position: usize,
+    limits: &str,
+) -> Result<()> {
+    write_secret(
+        &home.join("identity.key"),
+        &hex::encode(keys.identity.to_bytes()),
+    )?;
+    write_secret(&home.join("noise.key"), &hex::encode(keys.noise.to_bytes()))?;
+    write_secret(&home.join("master.key"), &hex::encode(random()?))?;
+    let own = noise.get(position).context("a port for each")?;
+    let peers: String = noise
+        .iter()
+        .enumerate()
+        .filter(|(other, _)| *other != position)
+        .map(|(other, port)| format!("p{} = \"127.0.0.1:{port}\"\n", other + 1))
+        .collect();
+    let text = format!(
+        "node_id = \"{}\"\ndata_dir = \"data\"\nmanifest = \"{}\"\n\
+         identity_key_file = \"identity.key\"\nnoise_key_file = \"noise.key\"\n\
+         master_key = {{ kind = \"key_file\", path = \"master.key\" }}\n\
+         listen = {{ grpc = \"127.0.0.1:{grpc}\", noise = \"127.0.0.1:{own}\" }}\n\
+         [peers]\n{peers}[tls]\ncert_file = \"{}\"\nkey_file = \"{}\"\nca_file = \"{}\"\n\
+         [limits]\n{limits}",
+        keys.id,
+        manifest.display(),
+        tls.certificate.display(),
+        tls.key.display(),
+        tls.authority.display(),
+    );
+    Ok(std::fs::write(home.join("participant.toml"), text)?)
+}
+
+/// Ports that are free now. All are held until all are known, so that none comes twice.
+fn free_ports(count: usize) -> Result<Vec<u16>> {
+    let sockets = (0..count)
+        .map(|_| TcpListener::bind("127.0.0.1:0"))
+        .collect::<Result<Vec<_>, _>>()?;
+    sockets
+        .iter()
+        .map(|socket| Ok(socket.local_addr()?.port()))
+        .collect()
+}
