@@ -8,7 +8,7 @@ use crate::group::{Ed25519, Group, Secp256k1};
 use crate::public_key_package::{PublicKeyPackage, SecretName};
 use crate::scalar::SecretScalar;
 
-/// Longest canonical encoding of a share in bytes: secp256k1 with 20 parties is 1,502.
+/// Longest canonical encoding of a share in bytes: secp256k1 with 20 parties is 1,494.
 pub const MAX_KEY_SHARE_BYTES: usize = 2048;
 
 /// Leading bytes of an encoded share: kind and version.

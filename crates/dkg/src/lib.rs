@@ -29,3 +29,4 @@ pub use output::DkgOutput;
 pub use round1::Round1;
 pub use round2::Round2;
 pub use round3::Round3;
+pub use run::run_context;

@@ -10,7 +10,7 @@ pub const WRONG_DEGREE: Reason = Reason::check("dkg_wrong_degree");
 pub const INVALID_POINT: Reason = Reason::check("dkg_invalid_point");
 /// 2.4 A proof of possession does not verify (rows B3, A7).
 pub const BAD_PROOF: Reason = Reason::check("dkg_bad_proof");
-/// 2.5 Two dealers made the same contribution.
+/// 2.5 Two dealers made the same contribution; blames who repeats ours, else nobody.
 pub const REPEATED: Reason = Reason::check("dkg_repeated_contribution");
 /// 2.6 The contributions cancel: X or K, or a leading coefficient, would be the identity.
 pub const DEGENERATE: Reason = Reason::check("dkg_degenerate_sum");

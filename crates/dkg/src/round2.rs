@@ -61,9 +61,7 @@ impl<G: Group> Round2<G> {
         // 2.5 No contribution is a copy of another.
         let mut everyone: BTreeMap<_, _> = openings.iter().collect();
         everyone.insert(run.me(), &own);
-        let mut repeated = repeated(&everyone);
-        repeated.retain(|culprit| *culprit != run.me());
-        Abort::if_any(repeated, reason::REPEATED)?;
+        refuse_repeated(&everyone, run.me())?;
         // 2.6 The sums are keys, and polynomials of degree exactly t - 1.
         let own_dealer = Dealer {
             x: FeldmanCommitment::to(&polynomials.x),
@@ -105,27 +103,34 @@ fn decode_all<G: Group>(
     Ok(dealers)
 }
 
-/// Everyone whose chain code contribution, salt or constant term is somebody else's too.
-///
-/// Round 1 bound both before either was shown: two equal ones were agreed on, so both are named.
-pub(crate) fn repeated(openings: &BTreeMap<PartyIndex, &Opening>) -> Vec<PartyIndex> {
-    let same = |a: &Opening, b: &Opening| {
-        a.chain_code == b.chain_code
-            || a.salt == b.salt
-            || SecretName::ALL.into_iter().any(|secret| {
-                a.secret(secret).commitments.first() == b.secret(secret).commitments.first()
-            })
+/// Two equal contributions were agreed on, or come from two nodes without randomness of their own:
+/// round 1 bound both before either was shown. We know of ourselves that we chose freely, so whoever
+/// repeats ours is to blame; between two others nobody can tell.
+pub(crate) fn refuse_repeated(
+    openings: &BTreeMap<PartyIndex, &Opening>,
+    me: PartyIndex,
+) -> Result<(), Abort> {
+    let own = openings.get(&me);
+    let repeats_ours = |(from, opening): &(&PartyIndex, &&Opening)| {
+        **from != me && own.is_some_and(|own| is_same(own, opening))
     };
-    let is_copy = |from: &PartyIndex, opening: &Opening| {
-        openings
-            .iter()
-            .any(|(other, theirs)| other != from && same(opening, theirs))
+    let culprits = openings.iter().filter(repeats_ours).map(|(from, _)| *from);
+    Abort::if_any(culprits.collect(), reason::REPEATED)?;
+    let is_copy = |(from, opening): (&PartyIndex, &&Opening)| {
+        let mut others = openings.iter().filter(|(other, _)| *other != from);
+        others.any(|(_, other)| is_same(opening, other))
     };
-    openings
-        .iter()
-        .filter(|(from, opening)| is_copy(from, opening))
-        .map(|(from, _)| *from)
-        .collect()
+    if openings.iter().any(is_copy) {
+        return Err(Abort::new(reason::REPEATED, []));
+    }
+    Ok(())
+}
+
+/// Whether two dealers share a chain code contribution, a salt or a constant term.
+fn is_same(a: &Opening, b: &Opening) -> bool {
+    let same_term =
+        |secret| a.secret(secret).commitments.first() == b.secret(secret).commitments.first();
+    a.chain_code == b.chain_code || a.salt == b.salt || SecretName::ALL.into_iter().any(same_term)
 }
 
 /// Adds all dealers' commitments; nobody can be blamed if the sum is degenerate.

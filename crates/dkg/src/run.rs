@@ -42,3 +42,13 @@ impl Run {
         self.roster.me()
     }
 }
+
+/// The digest that the proofs of one run are bound to; for whoever checks its transcript again.
+///
+/// - In: the roster, and the context that [`Dkg::start`](crate::Dkg::start) was given.
+///
+/// # Errors
+/// [`Abort`] that blames nobody, if the roster cannot generate a key.
+pub fn run_context<G: Group>(roster: Roster, context: &Digest32) -> Result<Digest32, Abort> {
+    Run::new::<G>(roster, context).map(|run| run.context)
+}

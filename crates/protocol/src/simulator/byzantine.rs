@@ -98,6 +98,8 @@ pub enum Strategy {
     Reflect,
     /// Sends everything twice: allowed.
     Repeat,
+    /// What a test's own double does; its messages are left alone. Not among [`Strategy::ALL`].
+    Custom,
 }
 
 impl Strategy {
@@ -252,7 +254,9 @@ impl Tamperer {
                 envelope.signature = None;
                 return Some(envelope.to_bytes());
             }
-            Strategy::Mute | Strategy::Reflect | Strategy::Repeat => return None,
+            Strategy::Mute | Strategy::Reflect | Strategy::Repeat | Strategy::Custom => {
+                return None;
+            }
         }
         if is_signed {
             by.sign(&mut envelope);

@@ -48,8 +48,12 @@ fn simulator__must_refuse_the_lies_of_every_strategy_in_every_round() {
             // Whoever sees the lie itself names the liar; who only hears of an abort names nobody.
             let is_blameless = matches!(strategy, Strategy::AbortNow | Strategy::Repeat);
             let expected = (deceived || strategy == Strategy::Mute) && !is_blameless;
-            assert_eq!(blamed, expected, "{strategy:?} in {round}:
-{}", outcome.log);
+            assert_eq!(
+                blamed, expected,
+                "{strategy:?} in {round}:
+{}",
+                outcome.log
+            );
         }
     }
 }
