@@ -27,6 +27,9 @@ const MAX_EARLY: usize = 64;
 pub struct Intent {
     pub number: usize,
     pub id: Digest32,
+    /// Creating a key takes all nodes, signing any `t` of them.
+    pub creates: bool,
+    /// Members of an attempt.
     pub t: usize,
     pub expires_at: UnixSeconds,
 }
@@ -257,7 +260,10 @@ impl Node {
         let mut nonce = [0; 16];
         self.rng.fill_bytes(&mut nonce);
         if world.broken == Some(Broken::NodeDerivesItsNonce) {
-            let derived = Digest32::of(b"nonce", &[ask.intent.id.as_bytes(), &[self.number as u8]]);
+            let derived = Digest32::of(
+                b"nonce",
+                &[ask.intent.id.as_bytes(), &self.number.to_be_bytes()],
+            );
             nonce.copy_from_slice(&derived.as_bytes()[..16]);
         }
         world.history.nonce(nonce, self.number, session);

@@ -44,6 +44,8 @@ pub struct Plan {
     pub n: usize,
     pub intents: usize,
     pub lifetime_seconds: Vec<u64>,
+    /// Which of the intents create a key.
+    pub creates: Vec<bool>,
     pub weather: Weather,
     pub faults: Vec<(u64, Fault)>,
     pub liar: Option<usize>,
@@ -63,6 +65,10 @@ impl Plan {
         if hostile {
             lifetime_seconds.push(1 + below(rng, 6));
         }
+        let creates = lifetime_seconds
+            .iter()
+            .map(|_| below(rng, 4) == 0)
+            .collect();
         let weather = Weather {
             drop_percent: below(rng, 12),
             double_percent: below(rng, 20),
@@ -73,6 +79,7 @@ impl Plan {
             n,
             intents: lifetime_seconds.len(),
             lifetime_seconds,
+            creates,
             weather,
             faults: Vec::new(),
             liar,
@@ -131,6 +138,7 @@ fn limits(patient: bool) -> Limits {
     Limits {
         no_nodes_grace_ms: 20_000,
         max_attempts: 200,
+        max_create_attempts: 200,
         ..Limits::default()
     }
 }

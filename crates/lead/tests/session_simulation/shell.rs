@@ -2,7 +2,7 @@
 //! effects, and makes new leads after a crash.
 
 use quorate_lead::{
-    CancelReason, Effect, Event, Failure, Lead, Outcome, Refusal, RefusalKind, SignSpec,
+    CancelReason, CreateSpec, Effect, Event, Failure, Lead, Outcome, Refusal, RefusalKind, SignSpec,
 };
 use quorate_types::{Committee, NodeId};
 use rand_chacha::ChaCha20Rng;
@@ -60,14 +60,29 @@ impl Shell {
 
     fn lead(&mut self, intent: usize, sim: &mut Simulation) {
         let act = &mut self.acts[intent];
-        let spec = SignSpec {
-            intent: sim.intents[intent].id,
-            committee: Committee::new((0..sim.plan.n).map(node_id).collect()).unwrap(),
-            min_signers: u8::try_from(sim.plan.t).unwrap(),
-            expires_at: sim.intents[intent].expires_at,
-            earlier_attempts: act.attempts,
-        };
-        act.lead = Some(Lead::sign(spec, sim.plan.limits.clone()));
+        let known = &sim.intents[intent];
+        let committee = Committee::new((0..sim.plan.n).map(node_id).collect()).unwrap();
+        let limits = sim.plan.limits.clone();
+        let (intent_id, expires_at) = (known.id, known.expires_at);
+        let earlier_attempts = act.attempts;
+        act.lead = Some(if known.creates {
+            let spec = CreateSpec {
+                intent: intent_id,
+                committee,
+                expires_at,
+                earlier_attempts,
+            };
+            Lead::create(spec, limits)
+        } else {
+            let spec = SignSpec {
+                intent: intent_id,
+                committee,
+                min_signers: u8::try_from(known.t).unwrap(),
+                expires_at,
+                earlier_attempts,
+            };
+            Lead::sign(spec, limits)
+        });
         self.feed(intent, Event::Start, sim);
     }
 
@@ -234,8 +249,8 @@ fn number(node: &NodeId) -> usize {
 }
 
 fn is_valid(intent: usize, result: &[u8], sim: &Simulation) -> bool {
-    let digest = sim.intents[intent].digest(0);
-    ToySignature::is_valid(result, &digest, sim.plan.t)
+    let known = &sim.intents[intent];
+    ToySignature::is_valid(result, &known.digest(0), known.t)
 }
 
 fn how(intent: usize, outcome: Outcome, sim: &Simulation) -> How {

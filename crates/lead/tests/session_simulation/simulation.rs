@@ -151,7 +151,8 @@ impl Simulation {
         let intent = |(number, seconds): (usize, &u64)| Intent {
             number,
             id: Digest32::of(b"intent", &[&seed.to_be_bytes(), &number.to_be_bytes()]),
-            t: plan.t,
+            creates: plan.creates[number],
+            t: if plan.creates[number] { plan.n } else { plan.t },
             expires_at: UnixSeconds(START_MS / 1_000 + seconds),
         };
         let node = |number| {
@@ -465,13 +466,14 @@ impl Simulation {
         if self.plan.hostile {
             return Ok(());
         }
-        for intent in 0..self.plan.intents {
+        for (intent, spec) in self.intents.iter().enumerate() {
             let last = self.history.last_end(intent);
+            let too_few = self.plan.healthy() < spec.t;
             let is_good = match last {
                 Some(How::Completed { .. }) => true,
-                Some(How::NotEnough { .. }) => self.plan.healthy() < self.plan.t,
+                Some(How::NotEnough { .. }) => too_few,
                 // A lying node among the last t can spend all attempts and the time.
-                Some(_) => self.plan.healthy() < self.plan.t && self.plan.liar.is_some(),
+                Some(_) => too_few && self.plan.liar.is_some(),
                 None => false,
             };
             if !is_good {
