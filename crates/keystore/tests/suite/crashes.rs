@@ -1,4 +1,4 @@
-//! The machine stops at every single step of the disk, in three ways, and starts again.
+//! The machine stops at every single step of the disk, in four ways, and starts again.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,12 @@ use quorate_types::UnixSeconds;
 use crate::fixture::{Node, assert_opens, certificate, digest, key_id, metadata, payload, session};
 use crate::simulated_disk::Loss;
 
-const LOSSES: [Loss; 3] = [Loss::Everything, Loss::Nothing, Loss::HalfOfTheLastWrite];
+const LOSSES: [Loss; 4] = [
+    Loss::Everything,
+    Loss::AllButReplacedNames,
+    Loss::Nothing,
+    Loss::HalfOfTheLastWrite,
+];
 
 /// What a caller was told, and what it had asked for when the machine stopped.
 #[derive(Default)]

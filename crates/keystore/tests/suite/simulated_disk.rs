@@ -12,6 +12,9 @@ use quorate_keystore::{AppendFile, Storage};
 pub(crate) enum Loss {
     /// All are lost (power cut).
     Everything,
+    /// Of the names in a folder, those that were replaced arrived and those that were added did
+    /// not; all else is lost (a file system may order them so).
+    AllButReplacedNames,
     /// None is lost (the process was killed).
     Nothing,
     /// None is lost, and of the write that was interrupted the first half arrived.
@@ -79,11 +82,15 @@ impl SimulatedDisk {
     pub(crate) fn restarted(&self, loss: Loss) -> Self {
         let mut nodes = self.world().nodes.clone();
         for node in &mut nodes {
-            match node {
-                Node::File { now, durable } if loss == Loss::Everything => now.clone_from(durable),
-                Node::Folder { now, durable } if loss == Loss::Everything => {
-                    now.clone_from(durable)
+            let lost = matches!(loss, Loss::Everything | Loss::AllButReplacedNames);
+            if let (Loss::AllButReplacedNames, Node::Folder { now, durable }) = (loss, &mut *node) {
+                for (name, id) in durable.iter_mut() {
+                    *id = *now.get(name).unwrap_or(id);
                 }
+            }
+            match node {
+                Node::File { now, durable } if lost => now.clone_from(durable),
+                Node::Folder { now, durable } if lost => now.clone_from(durable),
                 Node::File { now, durable } => durable.clone_from(now),
                 Node::Folder { now, durable } => durable.clone_from(now),
             }
