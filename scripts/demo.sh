@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Builds what the demo needs and runs it. `make demo` calls this.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cache=${QUORATE_BUILD_CACHE:-$PWD/target}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache}
+export npm_config_cache=${npm_config_cache:-$cache/npm-cache}
+
+scripts/setup.sh demo
+cargo build --release --locked --package quorate-cli --package quorate-participant
+
+# The chain is installed outside the tree, by its lock file.
+chain=$cache/demo-chain
+mkdir -p "$chain"
+if ! cmp -s scripts/demo/package-lock.json "$chain/package-lock.json" \
+    || [ ! -x "$chain/node_modules/.bin/anvil" ]; then
+    cp scripts/demo/package.json scripts/demo/package-lock.json scripts/demo/.npmrc "$chain/"
+    (cd "$chain" && npm ci --no-audit --no-fund --loglevel=error)
+fi
+
+exec python3 scripts/demo.py --bin "$CARGO_TARGET_DIR/release" \
+    --anvil "$chain/node_modules/.bin/anvil" "$@"
