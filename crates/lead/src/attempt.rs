@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_types::{Committee, NodeId, PartyIndex, SessionId, SignerSet, UnixMillis};
 
 use crate::effect::{Awaited, SetbackReason};
+use crate::event::Event;
 use crate::limits::Pace;
 
 /// What a member said last.
@@ -16,14 +17,6 @@ struct Standing {
     rounds: u8,
     round_name: String,
     awaiting: BTreeSet<NodeId>,
-}
-
-/// A member's report of where it stands.
-pub(crate) struct RoundReport {
-    pub(crate) round: u8,
-    pub(crate) rounds: u8,
-    pub(crate) round_name: String,
-    pub(crate) awaiting: Vec<PartyIndex>,
 }
 
 /// Round, number of rounds, name.
@@ -110,20 +103,30 @@ impl Attempt {
 
     /// Takes a report. Only a higher round, or fewer missing messages in the same, counts as
     /// progress: a member cannot hold an attempt open by repeating itself.
-    pub(crate) fn reported(&mut self, node: &NodeId, report: RoundReport, now: UnixMillis) {
-        let mut awaiting = self.named(&report.awaiting);
+    pub(crate) fn reported(&mut self, node: &NodeId, report: Event, now: UnixMillis) {
+        let Event::Progress {
+            round,
+            rounds,
+            round_name,
+            awaiting,
+            ..
+        } = report
+        else {
+            return;
+        };
+        let mut awaiting = self.named(&awaiting);
         awaiting.remove(node);
         let Some(standing) = self.standings.get_mut(node) else {
             return;
         };
-        let is_later = report.round > standing.round;
-        let has_fewer = report.round == standing.round && awaiting.len() < standing.awaiting.len();
+        let is_later = round > standing.round;
+        let has_fewer = round == standing.round && awaiting.len() < standing.awaiting.len();
         if !standing.joined || is_later || has_fewer {
             self.advanced_at = now;
             standing.joined = true;
-            standing.round = report.round;
-            standing.rounds = report.rounds;
-            standing.round_name = report.round_name;
+            standing.round = round;
+            standing.rounds = rounds;
+            standing.round_name = round_name;
             standing.awaiting = awaiting;
         }
         self.watch(now);

@@ -85,6 +85,25 @@ pub enum Event {
     CancelRequested,
 }
 
+impl Event {
+    /// Whose word about which session this is, if it is one.
+    pub(crate) const fn origin(&self) -> Option<(&NodeId, SessionId)> {
+        match self {
+            Self::Opened { node, session }
+            | Self::Progress { node, session, .. }
+            | Self::Completed { node, session, .. }
+            | Self::ResultRejected { node, session }
+            | Self::Refused { node, session, .. }
+            | Self::Aborted { node, session, .. } => Some((node, *session)),
+            Self::Start
+            | Self::NodeLost { .. }
+            | Self::NodeBack { .. }
+            | Self::Tick
+            | Self::CancelRequested => None,
+        }
+    }
+}
+
 /// Why a node does not join.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {

@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_types::{Committee, Digest32, NodeId, SessionId, UnixMillis};
 use rand_core::CryptoRng;
 
-use crate::attempt::RoundReport;
 use crate::effect::{CancelReason, Effect, Progress, Setback};
 use crate::event::Event;
 use crate::lead::phase::{Phase, Waiting};
+use crate::lead::reactions::AbortReport;
 use crate::limits::{Limits, Pace};
 use crate::outcome::Outcome;
 use crate::spec::{CreateSpec, SignSpec};
@@ -177,87 +177,68 @@ impl Lead {
             }
             (Phase::New, Event::Start) => self.begin(turn.now),
             (Phase::New, _) => Phase::New,
-            (Phase::Running(mut attempt), Event::Opened { node, session })
-                if attempt.session == session =>
-            {
+            (phase, Event::NodeLost { node }) => self.node_lost(phase, &node, turn),
+            // Only reasons to look at the clock and the view.
+            (phase, Event::Start | Event::NodeBack { .. } | Event::Tick) => phase,
+            (phase, report) => match report.origin() {
+                Some((node, session)) if self.has(session, node) => {
+                    let node = node.clone();
+                    self.hear(phase, node, session, report, turn)
+                }
+                _ => phase, // not ours
+            },
+        }
+    }
+
+    /// The table: what the word of a session's member means in a phase.
+    fn hear(
+        &mut self,
+        phase: Phase,
+        node: NodeId,
+        session: SessionId,
+        report: Event,
+        turn: &mut Turn<'_>,
+    ) -> Phase {
+        match (phase, report) {
+            (Phase::Running(mut attempt), Event::Opened { .. }) if attempt.session == session => {
                 attempt.joined(&node, turn.now);
                 Phase::Running(attempt)
             }
-            (
-                Phase::Running(mut attempt),
-                Event::Progress {
-                    node,
-                    session,
-                    round,
-                    round_name,
-                    rounds,
-                    awaiting,
-                },
-            ) if attempt.session == session => {
-                let report = RoundReport {
-                    round,
-                    rounds,
-                    round_name,
-                    awaiting,
-                };
+            (Phase::Running(mut attempt), report @ Event::Progress { .. })
+                if attempt.session == session =>
+            {
                 attempt.reported(&node, report, turn.now);
                 Phase::Running(attempt)
             }
-            (
-                phase,
-                Event::Completed {
-                    node,
-                    session,
-                    result,
-                },
-            ) if self.has(session, &node) => {
+            (phase, Event::Completed { result, .. }) => {
                 self.completed(phase, node, session, (result, false), turn)
             }
-            (phase, Event::ResultRejected { node, session }) if self.has(session, &node) => {
+            (phase, Event::ResultRejected { .. }) => {
                 self.result_rejected(phase, &node, session, turn)
             }
-            (
-                phase,
-                Event::Refused {
-                    node,
-                    session,
-                    refusal,
-                },
-            ) if self.has(session, &node) => self.refused(phase, node, session, refusal, turn),
+            (phase, Event::Refused { refusal, .. }) => {
+                self.refused(phase, node, session, refusal, turn)
+            }
             (
                 phase,
                 Event::Aborted {
-                    node,
-                    session,
                     reason,
                     culprits,
                     ban,
+                    ..
                 },
-            ) if self.has(session, &node) => {
-                let culprits = self.named(session, &culprits);
-                let report = reactions::AbortReport {
+            ) => {
+                let report = AbortReport {
+                    culprits: self.named(session, &culprits),
                     node,
                     session,
                     reason,
-                    culprits,
                     ban,
                 };
                 self.aborted(phase, report, turn)
             }
-            (phase, Event::NodeLost { node }) => self.node_lost(phase, &node, turn),
-            // What is not ours, too late, or only a reason to look at the clock.
-            (
-                phase,
-                Event::Start
-                | Event::Opened { .. }
-                | Event::Progress { .. }
-                | Event::Completed { .. }
-                | Event::ResultRejected { .. }
-                | Event::Refused { .. }
-                | Event::Aborted { .. }
-                | Event::NodeBack { .. }
-                | Event::Tick,
-            ) => phase,
+            // Where an attempt stands that is over.
+            (phase, _) => phase,
         }
     }
 
