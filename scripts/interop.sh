@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Checks signatures and addresses with two other libraries (tests/interop/README.md).
+#
+#   interop.sh VENV FOLDER    FOLDER has what the end-to-end tests left:
+#                             signatures*.jsonl and addresses*.jsonl
+set -euo pipefail
+cd "$(dirname "$0")/.."
+venv=$1 folder=$2
+requirements=tests/interop/requirements.txt
+
+if ! cmp -s "$requirements" "$venv/installed.txt"; then
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements"
+    cp "$requirements" "$venv/installed.txt"
+fi
+
+"$venv/bin/python" tests/interop/test_interop.py
+for kind in signatures addresses; do
+    files=("$folder/$kind"*.jsonl)
+    if [ ! -e "${files[0]}" ]; then
+        echo "no $kind*.jsonl in the folder: the end-to-end tests left nothing to check" >&2
+        exit 1
+    fi
+    script=tests/interop/verify_signatures.py
+    if [ "$kind" = addresses ]; then script=tests/interop/addresses.py; fi
+    for file in "${files[@]}"; do
+        echo "${file##*/}:"
+        "$venv/bin/python" "$script" "$file"
+    done
+done
