@@ -16,7 +16,7 @@ mkdir -p "$chain"
 if ! cmp -s scripts/demo/package-lock.json "$chain/package-lock.json" \
     || [ ! -x "$chain/node_modules/.bin/anvil" ]; then
     cp scripts/demo/package.json scripts/demo/package-lock.json scripts/demo/.npmrc "$chain/"
-    (cd "$chain" && npm ci --no-audit --no-fund --loglevel=error)
+    (cd "$chain" && npm install --no-audit --no-fund --loglevel=error)
 fi
 
 exec python3 scripts/demo.py --bin "$CARGO_TARGET_DIR/release" \
