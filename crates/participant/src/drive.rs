@@ -44,6 +44,8 @@ pub(crate) fn drive<P: Phases>(
     let mut run = Run {
         port,
         roster,
+        #[cfg(feature = "danger_byzantine")]
+        context,
         driver,
         last: None,
         round_since: Instant::now(),
@@ -56,6 +58,8 @@ pub(crate) fn drive<P: Phases>(
 struct Run<'a, P: Phases> {
     port: &'a Port<'a>,
     roster: &'a Roster,
+    #[cfg(feature = "danger_byzantine")]
+    context: Digest32,
     driver: Driver<P>,
     last: Option<Progress>,
     round_since: Instant,
@@ -83,6 +87,8 @@ impl<P: Phases> Run<'_, P> {
                         .report
                         .bytes_received
                         .fetch_add(length, Ordering::Relaxed);
+                    #[cfg(feature = "danger_byzantine")]
+                    crate::byzantine::incoming(&self.place(), &envelope);
                     match self.index_of(&from) {
                         Some(from) => self.driver.receive(from, &envelope, &mut SystemRandomness),
                         None => Vec::new(), // a node that is not in this run has no say in it
@@ -126,6 +132,17 @@ impl<P: Phases> Run<'_, P> {
         let Some(member) = self.roster.member(to) else {
             return false;
         };
+        #[cfg(feature = "danger_byzantine")]
+        let Some(message) = crate::byzantine::outgoing(&self.place(), to, message) else {
+            return true;
+        };
+        #[cfg(feature = "danger_byzantine")]
+        let message = message.as_slice();
+        #[cfg(feature = "danger_byzantine")]
+        crate::failpoint::here(&format!(
+            "send.{}",
+            self.driver.progress().name.replace(' ', "-")
+        ));
         let length = u64::try_from(message.len()).unwrap_or(u64::MAX);
         self.port
             .report
@@ -134,6 +151,16 @@ impl<P: Phases> Run<'_, P> {
         self.port
             .node
             .send(&member.node, link_message::round(message))
+    }
+
+    #[cfg(feature = "danger_byzantine")]
+    const fn place(&self) -> crate::byzantine::Place<'_> {
+        crate::byzantine::Place {
+            node: self.port.node,
+            owner: self.port.owner,
+            roster: self.roster,
+            context: self.context,
+        }
     }
 
     fn index_of(&self, node: &NodeId) -> Option<PartyIndex> {

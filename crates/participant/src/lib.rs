@@ -14,9 +14,14 @@
 
 mod admission;
 mod bans;
+#[cfg(feature = "danger_byzantine")]
+mod byzantine;
 mod clock;
 mod config;
+#[cfg(feature = "danger_byzantine")]
+pub mod danger;
 mod drive;
+mod failpoint;
 mod held_key;
 mod identity;
 mod key_cache;

@@ -22,7 +22,7 @@ struct Arguments {
     log: String,
 }
 
-fn main() -> anyhow::Result<()> {
+pub(crate) fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     forbid_core_dumps();
     tracing_subscriber::fmt()

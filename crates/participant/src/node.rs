@@ -107,6 +107,11 @@ impl Node {
         let Some(links) = self.links.get() else {
             return false;
         };
+        let body = body.into();
+        #[cfg(feature = "danger_byzantine")]
+        let Some(body) = crate::byzantine::on_link(peer, body) else {
+            return true;
+        };
         match links.send(peer, body) {
             Ok(()) => true,
             Err(error) => {

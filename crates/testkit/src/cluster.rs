@@ -19,6 +19,9 @@ use crate::intents::Client;
 /// How long a process may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Names the script of a test build of the participant; the product ignores it.
+const SCRIPT: &str = "QUORATE_DANGER_SCRIPT";
+
 /// What a cluster is made of.
 pub struct Options {
     /// The `quorate-participant` executable.
@@ -50,6 +53,7 @@ struct Process {
     keys: NodeKeys,
     folder: PathBuf,
     grpc: u16,
+    metrics: u16,
     child: Option<Child>,
     environment: Vec<(String, String)>,
 }
@@ -83,20 +87,26 @@ impl Cluster {
         let (signed, client) = manifest(&keys, &owner, &initiator)?;
         let manifest_file = folder.path().join("manifest.json");
         std::fs::write(&manifest_file, signed.to_json()?)?;
-        let ports = free_ports(options.nodes * 2)?;
-        let (grpc, noise) = ports.split_at(options.nodes);
+        let ports = free_ports(options.nodes * 3)?;
+        let (grpc, rest) = ports.split_at(options.nodes);
+        let (noise, metrics) = rest.split_at(options.nodes);
         let mut nodes = Vec::new();
         for (position, keys) in keys.into_iter().enumerate() {
             let home = folder.path().join(keys.id.as_str());
             let tls = authority.issue(&home, &PeerIdentity::participant(keys.id.clone()))?;
             let port = *grpc.get(position).context("a port for each")?;
+            let metrics = *metrics.get(position).context("a port for each")?;
+            let ports = Ports {
+                grpc: port,
+                metrics,
+                noise,
+            };
             write_node(
                 &home,
                 &keys,
                 &tls,
                 &manifest_file,
-                port,
-                noise,
+                &ports,
                 position,
                 &options.limits,
             )?;
@@ -111,6 +121,7 @@ impl Cluster {
                 keys,
                 folder: home,
                 grpc: port,
+                metrics,
                 child: None,
                 environment,
             });
@@ -178,6 +189,7 @@ impl Cluster {
         let child = Command::new(binary)
             .arg("--config")
             .arg(node.folder.join("participant.toml"))
+            .env(SCRIPT, node.folder.join("danger.txt"))
             .envs(node.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -195,6 +207,76 @@ impl Cluster {
         let node = self.nodes.get_mut(position).context("no such node")?;
         node.environment.retain(|(known, _)| known != name);
         node.environment.push((name.to_owned(), value.to_owned()));
+        Ok(())
+    }
+
+    /// Says how a test build of the participant shall misbehave from now on, a line for each lie or
+    /// place to die; an empty text makes it honest again.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn script(&self, position: usize, lines: &str) -> Result<()> {
+        let folder = &self.node(position)?.folder;
+        let new = folder.join("danger.new");
+        std::fs::write(&new, lines)?;
+        Ok(std::fs::rename(new, folder.join("danger.txt"))?)
+    }
+
+    /// Folder of one participant: configuration, keys, data and log.
+    ///
+    /// # Errors
+    /// If there is no such node.
+    pub fn node_dir(&self, position: usize) -> Result<&Path> {
+        Ok(&self.node(position)?.folder)
+    }
+
+    /// What one participant shows to Prometheus.
+    ///
+    /// # Errors
+    /// If it cannot be reached.
+    pub fn metrics(&self, position: usize) -> Result<String> {
+        use std::io::{Read as _, Write as _};
+        let address = ("127.0.0.1", self.node(position)?.metrics);
+        let mut stream = std::net::TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    /// The audit records of one participant, in order. Bytes that are no record are skipped, so
+    /// that this can read the file of a running process.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn audit(&self, position: usize) -> Result<Vec<serde_json::Value>> {
+        let bytes = std::fs::read(self.data_dir(position)?.join("audit.log"))?;
+        let text = String::from_utf8_lossy(&bytes);
+        let starts = text.match_indices("{\"sequence\"");
+        let record = |(at, _): (usize, &str)| {
+            let mut values = serde_json::Deserializer::from_str(text.get(at..)?).into_iter();
+            values.next()?.ok()
+        };
+        Ok(starts.filter_map(record).collect())
+    }
+
+    /// Waits until something holds of this cluster.
+    ///
+    /// # Errors
+    /// If it does not within the deadline.
+    pub async fn eventually(
+        &self,
+        what: &str,
+        mut holds: impl FnMut(&Self) -> Result<bool>,
+    ) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds(self)? {
+            if Instant::now() > deadline {
+                bail!("not in time: {what}");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         Ok(())
     }
 
@@ -348,17 +430,27 @@ fn manifest(
     Ok((SignedManifest::sign(manifest, [(&owner_id, owner)]), client))
 }
 
-#[allow(clippy::too_many_arguments, reason = "one file, written in one place")]
+/// Where a node listens, and the Noise ports of all.
+struct Ports<'a> {
+    grpc: u16,
+    metrics: u16,
+    noise: &'a [u16],
+}
+
 fn write_node(
     home: &Path,
     keys: &NodeKeys,
     tls: &Identity,
     manifest: &Path,
-    grpc: u16,
-    noise: &[u16],
+    ports: &Ports<'_>,
     position: usize,
     limits: &str,
 ) -> Result<()> {
+    let Ports {
+        grpc,
+        metrics,
+        noise,
+    } = ports;
     write_secret(
         &home.join("identity.key"),
         &hex::encode(keys.identity.to_bytes()),
@@ -376,7 +468,8 @@ fn write_node(
         "node_id = \"{}\"\ndata_dir = \"data\"\nmanifest = \"{}\"\n\
          identity_key_file = \"identity.key\"\nnoise_key_file = \"noise.key\"\n\
          master_key = {{ kind = \"key_file\", path = \"master.key\" }}\n\
-         listen = {{ grpc = \"127.0.0.1:{grpc}\", noise = \"127.0.0.1:{own}\" }}\n\
+         listen = {{ grpc = \"127.0.0.1:{grpc}\", noise = \"127.0.0.1:{own}\", \
+         metrics = \"127.0.0.1:{metrics}\" }}\n\
          [peers]\n{peers}[tls]\ncert_file = \"{}\"\nkey_file = \"{}\"\nca_file = \"{}\"\n\
          [limits]\n{limits}",
         keys.id,

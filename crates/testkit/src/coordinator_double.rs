@@ -44,6 +44,27 @@ impl Proposal {
             signers: signers.to_vec(),
         })
     }
+
+    /// The same proposal in a new session.
+    ///
+    /// # Errors
+    /// If there is no randomness.
+    pub fn again(&self) -> Result<Self> {
+        Self::new(self.intent.clone(), &self.signers)
+    }
+
+    /// As it crosses the wire.
+    #[must_use]
+    pub fn to_wire(&self) -> wire::OpenSession {
+        wire::OpenSession {
+            session_id: self.session.as_bytes().to_vec(),
+            intent: self.intent.bytes.clone(),
+            initiator_signature: self.intent.signature.to_vec(),
+            signers: self.signers.clone(),
+            attempt: 1,
+            request_id: "test".to_owned(),
+        }
+    }
 }
 
 /// How a session ended at one node.
@@ -122,14 +143,14 @@ impl CoordinatorDouble {
     /// # Errors
     /// If the connection is gone.
     pub async fn open(&self, proposal: &Proposal) -> Result<()> {
-        let open = wire::OpenSession {
-            session_id: proposal.session.as_bytes().to_vec(),
-            intent: proposal.intent.bytes.clone(),
-            initiator_signature: proposal.intent.signature.to_vec(),
-            signers: proposal.signers.clone(),
-            attempt: 1,
-            request_id: "test".to_owned(),
-        };
+        self.open_raw(proposal.to_wire()).await
+    }
+
+    /// Proposes exactly these fields, however wrong.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub async fn open_raw(&self, open: wire::OpenSession) -> Result<()> {
         self.command(Command::Open(open)).await
     }
 

@@ -48,6 +48,7 @@ pub(super) fn run(
     let begun = bind(node, proposal, intent, &admitted.effect)
         .and_then(|()| announced.begin(node.keystore.audit()))
         .map_err(refuse)?;
+    crate::failpoint::here("sign.after_audit");
     report.joined();
     match sign_all(node, proposal, intent, &admitted, report) {
         Ok(signatures) => {
@@ -167,13 +168,16 @@ fn bind(
     let record = node.keystore.intents();
     let (digest, expires_at) = (intent.digest(), intent.intent().expires_at);
     let bound = record.bind(digest, &effect.digests, expires_at)?;
+    crate::failpoint::here("sign.after_bind");
     let begun = record.begin_attempt(digest, proposal.session)?;
     bound
         .wait()
         .map_err(|e| Refusal::from(quorate_keystore::IntentError::Log(e)))?;
     begun
         .wait()
-        .map_err(|e| Refusal::from(quorate_keystore::IntentError::Log(e)))
+        .map_err(|e| Refusal::from(quorate_keystore::IntentError::Log(e)))?;
+    crate::failpoint::here("sign.after_attempt");
+    Ok(())
 }
 
 fn sign_all(
@@ -249,10 +253,13 @@ fn keep(
     signatures: &[EcdsaSignature],
 ) -> Result<(), Refusal> {
     let bytes: Vec<u8> = signatures.iter().flat_map(signature_bytes).collect();
+    crate::failpoint::here("sign.before_complete");
     let durable = node.keystore.intents().complete(intent.digest(), &bytes)?;
     durable
         .wait()
-        .map_err(|e| Refusal::from(quorate_keystore::IntentError::Log(e)))
+        .map_err(|e| Refusal::from(quorate_keystore::IntentError::Log(e)))?;
+    crate::failpoint::here("sign.after_complete");
+    Ok(())
 }
 
 fn ban(node: &Arc<Node>, abort: &Abort, admitted: &Admitted, sign: &Sign) {

@@ -1,0 +1,184 @@
+//! The lies of a byzantine participant, told where messages leave it. Feature `danger_byzantine`.
+//!
+//! Every lie is validly signed, unless it is about the signature: what the others must find is in
+//! the content. Scripts of lies: `crates/participant/tests/cluster/`.
+
+use parking_lot::Mutex;
+use quorate_dkg::{Opening, SecretOpening};
+use quorate_protocol::{Envelope, Roster, SignBytes as _, Slot};
+use quorate_types::{Canonical, Digest32, NodeId, PartyIndex, SessionId};
+use zeroize::Zeroizing;
+
+use crate::danger;
+use crate::link_message::{self, LinkMessage, Settle};
+use crate::node::Node;
+
+/// The last opening of party 1 that came by, to be used again in another run.
+static OVERHEARD: Mutex<Option<Vec<u8>>> = Mutex::new(None);
+
+/// The session that messages left for last.
+static LATEST: Mutex<Option<SessionId>> = Mutex::new(None);
+
+/// Where a message is on its way.
+pub(crate) struct Place<'a> {
+    pub(crate) node: &'a Node,
+    pub(crate) owner: SessionId,
+    pub(crate) roster: &'a Roster,
+    pub(crate) context: Digest32,
+}
+
+/// Which part of a session a run is, as scripts name it.
+fn part_of(owner: SessionId, run: SessionId) -> &'static str {
+    let parts = [("dkg", "dkg"), ("setup", "setup"), ("sign", "sign/0")];
+    let found = parts.iter().find(|(_, label)| owner.part(label) == run);
+    found.map_or("other", |(name, _)| name)
+}
+
+/// A round message as it leaves: changed, or not at all.
+pub(crate) fn outgoing(
+    place: &Place<'_>,
+    to: PartyIndex,
+    message: &[u8],
+) -> Option<Zeroizing<Vec<u8>>> {
+    *LATEST.lock() = Some(place.owner);
+    let mut bytes = message.to_vec();
+    for line in danger::script() {
+        let words: Vec<&str> = line.iter().map(String::as_str).collect();
+        if let ["lie", lie @ ..] = words.as_slice() {
+            bytes = told(place, to, bytes, lie)?;
+        }
+    }
+    Some(Zeroizing::new(bytes))
+}
+
+fn told(place: &Place<'_>, to: PartyIndex, bytes: Vec<u8>, lie: &[&str]) -> Option<Vec<u8>> {
+    let Ok(mut envelope) = Envelope::from_bytes(&bytes) else {
+        return Some(bytes); // a lie already
+    };
+    let part = part_of(place.owner, envelope.session);
+    let here = |p: &str, r: &str| p == part && r.parse() == Ok(envelope.round);
+    let peer = place.roster.member(to).map(|member| member.node.clone());
+    let meant = |name: &str| name == "all" || peer.as_ref().is_some_and(|p| p.as_str() == name);
+    let content = matches!(envelope.slot, Slot::Broadcast | Slot::Direct);
+    match lie {
+        ["mute", p, r] if *p == part && r.parse().is_ok_and(|r: u8| envelope.round >= r) => {
+            return None;
+        }
+        ["abort", p, r] if here(p, r) && content => {
+            (envelope.slot, envelope.signature) = (Slot::Abort, None);
+            envelope.body = Vec::new();
+            return Some(envelope.to_bytes());
+        }
+        ["garbage", p, r] if here(p, r) && content => {
+            let mut garbage = bytes;
+            garbage.iter_mut().skip(17).for_each(|byte| *byte = 0xff);
+            return Some(garbage);
+        }
+        ["raw", p, r, offset, hex] if here(p, r) && content => {
+            let mut changed = bytes;
+            overwrite(&mut changed, offset, hex);
+            return Some(changed);
+        }
+        ["set", p, r, offset, hex, who] if here(p, r) && content && meant(who) => {
+            overwrite(&mut envelope.body, offset, hex);
+        }
+        ["xor", p, r, offset, who] if here(p, r) && content && meant(who) => {
+            if let Some(byte) = offset
+                .parse()
+                .ok()
+                .and_then(|at: usize| envelope.body.get_mut(at))
+            {
+                *byte ^= 1;
+            }
+        }
+        ["opening", count, point] if part == "dkg" && envelope.slot == Slot::Broadcast => {
+            let opening = forged(count, point);
+            envelope.body = committed(place, &opening, envelope.round);
+        }
+        ["copy-proof"] if part == "dkg" && envelope.slot == Slot::Broadcast => {
+            let overheard = OVERHEARD.lock().clone();
+            let opening = overheard.and_then(|bytes| Opening::from_bytes(&bytes).ok());
+            envelope.body = committed(place, &opening?, envelope.round);
+        }
+        _ => return Some(bytes),
+    }
+    if envelope.signature.is_some() {
+        let statement = envelope.statement(&place.context);
+        envelope.signature = Some(place.node.identity.sign(&statement));
+    }
+    Some(envelope.to_bytes())
+}
+
+/// A commitment in round 1, what it commits to in round 2.
+fn committed(place: &Place<'_>, opening: &Opening, round: u8) -> Vec<u8> {
+    if round == 1 {
+        opening
+            .commitment(&place.context, place.roster.me())
+            .to_bytes()
+    } else {
+        opening.to_bytes()
+    }
+}
+
+/// An opening of `count` times the same point, with a proof of nothing.
+fn forged(count: &str, point: &str) -> Opening {
+    let count = count.parse().unwrap_or(0);
+    let point = hex::decode(point).unwrap_or_default();
+    let secret = SecretOpening {
+        commitments: vec![point; count],
+        proof: vec![7; 65],
+    };
+    Opening {
+        x: secret.clone(),
+        k: secret,
+        chain_code: [7; 32],
+        salt: [7; 32],
+    }
+}
+
+fn overwrite(bytes: &mut [u8], offset: &str, hex: &str) {
+    let new = hex::decode(hex).unwrap_or_default();
+    let at = offset.parse().unwrap_or(usize::MAX);
+    bytes
+        .iter_mut()
+        .skip(at)
+        .zip(new)
+        .for_each(|(old, new)| *old = new);
+}
+
+/// Listens to what comes in.
+pub(crate) fn incoming(place: &Place<'_>, bytes: &[u8]) {
+    let Ok(envelope) = Envelope::from_bytes(bytes) else {
+        return;
+    };
+    let opening = envelope.slot == Slot::Broadcast && envelope.round == 2;
+    if opening && envelope.from.get() == 1 && part_of(place.owner, envelope.session) == "dkg" {
+        *OVERHEARD.lock() = Some(envelope.body);
+    }
+}
+
+/// Any message as it leaves for a link: changed, or not at all.
+pub(crate) fn on_link(peer: &NodeId, body: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
+    for line in danger::script() {
+        let words: Vec<&str> = line.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["link", "unknown-kind", who] if *who == peer.as_str() => {
+                let mut changed = body;
+                changed.iter_mut().take(1).for_each(|kind| *kind = 9);
+                return Some(changed);
+            }
+            ["link", "deny-prepared", who] if *who == peer.as_str() => {
+                let denied = match link_message::parse(&body) {
+                    Ok(LinkMessage::Settle(Settle::Prepared { key, .. })) => key,
+                    _ => continue,
+                };
+                let session = (*LATEST.lock())?;
+                let key = denied;
+                let lie = link_message::settle(&Settle::NotPrepared { key, session });
+                return Some(Zeroizing::new(lie));
+            }
+            _ => {}
+        }
+    }
+    Some(body)
+}
