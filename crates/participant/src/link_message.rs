@@ -21,13 +21,15 @@ pub(crate) enum Settle {
         session: SessionId,
         statement: Digest32,
     },
-    /// "My share is durable, and I sign this statement."
+    /// "My share is durable. I sign when everybody says so."
+    Stored { key: KeyId, statement: Digest32 },
+    /// "Every member's share is durable, and I sign this statement."
     Prepared {
         key: KeyId,
         statement: Digest32,
         signature: [u8; 64],
     },
-    /// "I never signed a statement of that session, and never will."
+    /// "I have no share of that session."
     NotPrepared { key: KeyId, session: SessionId },
     /// "Here is the whole certificate."
     Certificate { key: KeyId, certificate: Vec<u8> },
@@ -111,6 +113,7 @@ impl Canonical for Settle {
                 statement,
                 signature,
             } => out.u8(2).value(key).value(statement).fixed(signature),
+            Self::Stored { key, statement } => out.u8(5).value(key).value(statement),
             Self::NotPrepared { key, session } => out.u8(3).value(key).value(session),
             Self::Certificate { key, certificate } => out.u8(4).value(key).bytes(certificate),
         };
@@ -137,6 +140,10 @@ impl Canonical for Settle {
             4 => Self::Certificate {
                 key,
                 certificate: input.bytes("certificate", MAX_CERTIFICATE)?.to_vec(),
+            },
+            5 => Self::Stored {
+                key,
+                statement: Digest32::read(input)?,
             },
             _ => {
                 return Err(DecodeError::Unknown {

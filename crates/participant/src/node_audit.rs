@@ -90,11 +90,16 @@ pub(crate) fn abort_facts(
             serde_json::json!({ "statement": statement, "signature": signature })
         })
         .collect();
-    vec![
+    let mut facts = vec![
         ("reason", abort.reason.name().into()),
         ("culprits", culprits),
         ("evidence", evidence.into()),
-    ]
+    ];
+    if let Some(reporter) = abort.reported_by {
+        let reporter = name(reporter).map_or_else(String::new, |node| node.to_string());
+        facts.push(("aborted_by", reporter.into()));
+    }
+    facts
 }
 
 fn shorten(text: &str) -> String {

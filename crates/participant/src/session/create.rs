@@ -1,5 +1,6 @@
 //! Key generation: DKG, OT set-up on its shares, then the certificate of all nodes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,8 +78,11 @@ pub(super) fn run(
         }
         Err(Ended::Aborted(abort)) => {
             let name = |index| create.committee.node(index).cloned();
-            for culprit in abort.culprits.iter().copied().filter_map(name) {
-                // B4: bias by aborting is accepted, and counted for each peer.
+            // B4: bias by aborting is accepted, and counted for each peer, also for one that says
+            // that it aborts: it may do so for good reasons, but not often.
+            let blamed = abort.culprits.iter().chain(&abort.reported_by).copied();
+            let blamed: BTreeSet<PartyIndex> = blamed.collect();
+            for culprit in blamed.into_iter().filter_map(name) {
                 metrics::counter!("quorate_keygen_aborts_total", "peer" => culprit.to_string())
                     .increment(1);
             }
@@ -126,7 +130,7 @@ fn subject(
 }
 
 /// The key's certificate if this intent made it before. A share that waits for its certificate is
-/// settled first: only when a peer shows that it never signed may another run take its place.
+/// settled first: only while nobody is known to have signed may another run take its place.
 fn existing(node: &Arc<Node>, key: KeyId) -> Result<Option<KeyCertificate>, Refusal> {
     let state = |node: &Node| {
         node.keystore
@@ -138,7 +142,10 @@ fn existing(node: &Arc<Node>, key: KeyId) -> Result<Option<KeyCertificate>, Refu
     if state(node) == Some(ShareState::Pending) {
         settle::ask(node, key);
         let patience = Duration::from_millis(node.limits.certify_timeout_ms);
-        node.settlement.wait_until_settled(key, patience);
+        node.settlement.wait_until_settled(key, &node.me, patience);
+        if state(node) == Some(ShareState::Pending) {
+            settle::abandon(node, key, &node.me);
+        }
     }
     match state(node) {
         Some(ShareState::Active) => settle::stored_certificate(node, key).map(Some),
@@ -164,7 +171,9 @@ fn bind(node: &Node, proposal: &Proposal, intent: &VerifiedIntent) -> Result<(),
         .map_err(|e| Refusal::from(quorate_keystore::IntentError::Log(e)))?;
     begun
         .wait()
-        .map_err(|e| Refusal::from(quorate_keystore::IntentError::Log(e)))
+        .map_err(|e| Refusal::from(quorate_keystore::IntentError::Log(e)))?;
+    crate::failpoint::here("create.after_bind");
+    Ok(())
 }
 
 impl Creation<'_> {
@@ -236,10 +245,12 @@ impl Creation<'_> {
             setups,
             statement: statement.clone(),
         };
+        crate::failpoint::here("create.before_put_pending");
         let stored = self
             .node
             .keystore
             .put_pending(&metadata, &payload.to_bytes());
+        crate::failpoint::here("create.after_put_pending");
         Ok(stored.map_err(Refusal::from)?)
     }
 
@@ -261,7 +272,9 @@ impl Creation<'_> {
             .progress(&progress, 5, self.plan.protocol.keygen_rounds);
         settle::announce(self.node, statement);
         let patience = Duration::from_millis(self.node.limits.certify_timeout_ms);
-        match self.node.settlement.wait_until_settled(self.key, patience) {
+        crate::failpoint::here("create.after_announce");
+        let settlement = &self.node.settlement;
+        match settlement.wait_until_settled(self.key, &self.node.me, patience) {
             settle::Outcome::Certified => Ok(settle::stored_certificate(self.node, self.key)?),
             settle::Outcome::Waiting(nodes) => {
                 let reason = quorate_protocol::Reason::TimedOut;
