@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::Stream;
+use quorate_api::ErrorCode;
 use quorate_api::mpc_v1 as wire;
 use quorate_api::mpc_v1::node_service_server::NodeService;
 use quorate_api::mpc_v1::participate_signing_request::Command;
@@ -14,6 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::node::{Node, Proposal};
+use crate::refusal::Refusal;
 use crate::report::{EventSender, Report};
 use crate::session;
 
@@ -79,18 +81,21 @@ async fn listen(
 
 fn obey(node: &Arc<Node>, command: Command, events: &EventSender) {
     match command {
-        Command::Open(open) => match proposal(open) {
-            Ok(proposal) => {
-                let (node, events) = (Arc::clone(node), events.clone());
-                // One thread for each session, bounded by `max_sessions`: rounds block it while
-                // they compute and while they wait.
-                tokio::task::spawn_blocking(move || {
-                    let report = Report::new(proposal.session, events);
-                    session::run(&node, &proposal, &report);
-                });
-            }
-            Err(what) => tracing::warn!(what, "a coordinator sent a malformed proposal"),
-        },
+        Command::Open(open) => {
+            let Some(session) = session_id(&open.session_id) else {
+                return tracing::warn!("a coordinator sent a proposal without a session id");
+            };
+            let (node, events) = (Arc::clone(node), events.clone());
+            // One thread for each session, bounded by `max_sessions`: rounds block it while they
+            // compute and while they wait.
+            tokio::task::spawn_blocking(move || {
+                let report = Report::new(session, events);
+                match proposal(session, open) {
+                    Ok(proposal) => session::run(&node, &proposal, &report),
+                    Err(refusal) => session::refuse_malformed(&node, session, &refusal, &report),
+                }
+            });
+        }
         Command::Cancel(cancel) => match session_id(&cancel.session_id) {
             Some(session) if node.is_running(session) => node.mailboxes.cancel(session),
             _ => {}
@@ -98,24 +103,29 @@ fn obey(node: &Arc<Node>, command: Command, events: &EventSender) {
     }
 }
 
-fn proposal(open: wire::OpenSession) -> Result<Proposal, &'static str> {
-    let session = session_id(&open.session_id).ok_or("session id")?;
+fn proposal(session: SessionId, open: wire::OpenSession) -> Result<Proposal, Refusal> {
     if open.intent.len() > MAX_INTENT {
-        return Err("intent is too long");
+        let message = format!("an intent has at most {MAX_INTENT} bytes");
+        return Err(Refusal::permanent(ErrorCode::PayloadTooLarge, message));
     }
-    let signature = open
-        .initiator_signature
-        .try_into()
-        .map_err(|_| "initiator signature")?;
+    let invalid = |code, what: &str| Refusal::retry(code, what);
+    let bad_signers = || {
+        let what = "signers are party indices from 1, at most one for each party";
+        invalid(ErrorCode::InvalidArgument, what)
+    };
+    let signature = open.initiator_signature.try_into().map_err(|_| {
+        let what = "the initiator's signature has 64 bytes";
+        invalid(ErrorCode::BadInitiatorSignature, what)
+    })?;
     let index = |index: &u32| PartyIndex::new(u8::try_from(*index).ok()?);
     let signers = open
         .signers
         .iter()
         .map(index)
         .collect::<Option<Vec<_>>>()
-        .ok_or("signers")?;
+        .ok_or_else(bad_signers)?;
     if signers.len() > usize::from(quorate_types::MAX_PARTIES) {
-        return Err("signers");
+        return Err(bad_signers());
     }
     let request_id = open.request_id;
     let plain =

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use quorate_api::ErrorCode;
 use quorate_intent::{Act, IntentError, VerifiedIntent};
 use quorate_protocol::Abort;
+use quorate_types::SessionId;
 
 use crate::clock;
 use crate::node::{Node, Proposal};
@@ -39,17 +40,14 @@ impl From<Abort> for Ended {
 pub(crate) fn run(node: &Arc<Node>, proposal: &Proposal, report: &Report) {
     let ended = match node.enter(proposal.session) {
         Ok(_place) => join(node, proposal, report),
-        Err(refusal) => Err(refusal.into()),
+        Err(refusal) => {
+            anonymous(proposal).refused(node.keystore.audit(), &refusal);
+            Err(refusal.into())
+        }
     };
     match ended {
         Ok(()) => {}
-        Err(Ended::Refused(refusal)) => {
-            let code = refusal.code;
-            tracing::info!(session = %proposal.session, %code, "refused: {}", refusal.message);
-            metrics::counter!("quorate_sessions_refused_total", "code" => code.as_str())
-                .increment(1);
-            report.refused(&refusal);
-        }
+        Err(Ended::Refused(refusal)) => tell_refusal(proposal.session, &refusal, report),
         Err(Ended::Aborted(abort)) => {
             tracing::warn!(session = %proposal.session, %abort, "aborted");
             metrics::counter!("quorate_sessions_aborted_total", "reason" => abort.reason.name())
@@ -57,6 +55,32 @@ pub(crate) fn run(node: &Arc<Node>, proposal: &Proposal, report: &Report) {
             report.aborted(&abort);
         }
     }
+}
+
+/// Answers a proposal whose form is wrong, and records that.
+pub(crate) fn refuse_malformed(
+    node: &Node,
+    session: SessionId,
+    refusal: &Refusal,
+    report: &Report,
+) {
+    let subject = Subject {
+        operation: "session",
+        initiator: None,
+        key: None,
+        session,
+        request_id: String::new(),
+        facts: Vec::new(),
+    };
+    subject.refused(node.keystore.audit(), refusal);
+    tell_refusal(session, refusal, report);
+}
+
+fn tell_refusal(session: SessionId, refusal: &Refusal, report: &Report) {
+    let code = refusal.code;
+    tracing::info!(%session, %code, "refused: {}", refusal.message);
+    metrics::counter!("quorate_sessions_refused_total", "code" => code.as_str()).increment(1);
+    report.refused(refusal);
 }
 
 fn join(node: &Arc<Node>, proposal: &Proposal, report: &Report) -> Result<(), Ended> {
@@ -80,7 +104,9 @@ fn join(node: &Arc<Node>, proposal: &Proposal, report: &Report) -> Result<(), En
         }
         _ => {
             let message = "this node does not know this kind of act";
-            return Err(Refusal::permanent(ErrorCode::MalformedIntent, message).into());
+            let refusal = Refusal::permanent(ErrorCode::MalformedIntent, message);
+            anonymous(proposal).refused(node.keystore.audit(), &refusal);
+            return Err(refusal.into());
         }
     }
     Ok(())
