@@ -519,6 +519,40 @@ async fn links__should_rehandshake_without_losing_or_reordering_messages() {
 }
 
 #[tokio::test]
+async fn links__must_deliver_the_old_session_before_the_new_one() {
+    let limits = LinkLimits {
+        rehandshake_after: Duration::from_secs(2),
+        ..LinkLimits::default()
+    };
+    let mut b = node("b").limits(limits.clone()).start().await;
+    let proxy = Proxy::start(b.address()).await;
+    let mut a = node("a")
+        .limits(limits)
+        .peer_at("b", proxy.address())
+        .start()
+        .await;
+    a.until_up("b").await;
+    b.until_up("a").await;
+    let old = b.links.status()[0].link_id;
+    // The network is slow on the old connection and quick on the new one.
+    proxy.hold_open_connections();
+    a.links.send(&id("b"), b"first".to_vec()).unwrap();
+    wait_until("both use the new session", || {
+        let (at_a, at_b) = (a.links.status()[0].link_id, b.links.status()[0].link_id);
+        at_a != old && at_a == at_b
+    })
+    .await;
+    a.links.send(&id("b"), b"second".to_vec()).unwrap();
+    // The second message is there; this window only gives a wrong delivery time to show.
+    let early = tokio::time::timeout(Duration::from_millis(200), b.event()).await;
+    assert!(early.is_err(), "{early:?}");
+    proxy.release();
+    assert_eq!(b.message_from("a").await, b"first");
+    assert_eq!(b.message_from("a").await, b"second");
+    assert_eq!((b.continued, b.downs), (1, 0));
+}
+
+#[tokio::test]
 async fn links__must_not_use_one_key_beyond_its_record_limit() {
     let few = LinkLimits {
         max_records: 20,

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 #[derive(Default)]
 struct Orders {
@@ -14,6 +15,9 @@ struct Orders {
     repeat: AtomicBool,
     /// Connections with a number below this are frozen.
     frozen_below: AtomicUsize,
+    /// Connections with a number below this deliver nothing to the server for now.
+    held_below: AtomicUsize,
+    released: Notify,
     opened: AtomicUsize,
     recorded: Mutex<Vec<u8>>,
 }
@@ -81,6 +85,17 @@ impl Proxy {
         self.orders.frozen_below.store(opened, Ordering::SeqCst);
     }
 
+    /// Open connections keep what they carry to the server until [`Self::release`].
+    pub(crate) fn hold_open_connections(&self) {
+        let opened = self.orders.opened.load(Ordering::SeqCst);
+        self.orders.held_below.store(opened, Ordering::SeqCst);
+    }
+
+    pub(crate) fn release(&self) {
+        self.orders.held_below.store(0, Ordering::SeqCst);
+        self.orders.released.notify_waiters();
+    }
+
     pub(crate) fn freeze_for_ever(&self) {
         self.orders.frozen_below.store(usize::MAX, Ordering::SeqCst);
     }
@@ -101,6 +116,13 @@ async fn to_server(
         if frozen() {
             // The end of the connection is swallowed, too.
             std::future::pending::<()>().await;
+        }
+        loop {
+            let released = orders.released.notified();
+            if number >= orders.held_below.load(Ordering::SeqCst) {
+                break;
+            }
+            released.await;
         }
         if length == 0 {
             break;
