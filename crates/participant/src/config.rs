@@ -139,6 +139,8 @@ pub struct SessionLimits {
     pub session_queue: usize,
     /// How often unfinished certificates are asked for.
     pub settle_interval_ms: u64,
+    /// How long a node still answers an expired intent with its signature before it forgets it.
+    pub remember_expired_seconds: u64,
 }
 
 impl Default for SessionLimits {
@@ -154,6 +156,7 @@ impl Default for SessionLimits {
             early_ttl_ms: 30_000,
             session_queue: 256,
             settle_interval_ms: 2_000,
+            remember_expired_seconds: 86_400,
         }
     }
 }

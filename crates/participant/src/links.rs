@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use quorate_keystore::SignedBan;
+use quorate_keystore::{Durable, SignedBan};
 use quorate_transport::noise::{LinkEvent, LinkEvents};
-use quorate_types::NodeId;
+use quorate_types::{NodeId, UnixSeconds};
 
 use crate::link_message::{self, LinkMessage, Settle};
 use crate::node::Node;
-use crate::{bans, settle};
+use crate::{bans, clock, settle};
 
 /// Messages that wait for the housekeeping thread.
 const HOUSEKEEPING_QUEUE: usize = 1_024;
@@ -70,9 +70,18 @@ fn later(chores: &SyncSender<Chore>, chore: Chore) {
     }
 }
 
+/// How often expired intents are looked for.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(600);
+
 fn keep_house(node: &Arc<Node>, chores: &Receiver<Chore>) {
     let interval = Duration::from_millis(node.limits.settle_interval_ms);
+    prune(node);
+    let mut pruned = Instant::now();
     loop {
+        if pruned.elapsed() > PRUNE_INTERVAL {
+            prune(node);
+            pruned = Instant::now();
+        }
         match chores.recv_timeout(interval) {
             Ok(Chore::LinkUp(peer)) => {
                 bans::tell(node, &peer);
@@ -83,5 +92,17 @@ fn keep_house(node: &Arc<Node>, chores: &Receiver<Chore>) {
             Err(RecvTimeoutError::Timeout) => settle::ask_for_all(node),
             Err(RecvTimeoutError::Disconnected) => return,
         }
+    }
+}
+
+/// Forgets intents that expired long ago, behind a durable mark that refuses them from then on.
+fn prune(node: &Node) {
+    let kept_since = clock::now().0.saturating_sub(node.limits.remember_expired_seconds);
+    let forgotten = node.keystore.intents().prune(UnixSeconds(kept_since));
+    match forgotten.map(Durable::wait) {
+        Ok(Ok(0)) => {}
+        Ok(Ok(count)) => tracing::info!(count, "forgot expired intents"),
+        Ok(Err(error)) => tracing::error!(%error, "the intent record failed"),
+        Err(error) => tracing::error!(%error, "the intent record failed"),
     }
 }
