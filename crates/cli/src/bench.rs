@@ -1,0 +1,205 @@
+//! Measurements through the public API, with everything that a client does: HMAC, intents, and
+//! verification of every answer.
+
+mod cpu;
+mod latency;
+mod link_bytes;
+mod load;
+mod machine;
+mod report;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use quorate_chains::MessageType;
+use quorate_types::KeyId;
+
+use crate::args::{BenchAction, BenchArgs, CreateArgs, LoadArgs};
+use crate::check::CertifiedKey;
+use crate::commands::{Connection, Context, CreateOrder, SignOrder, create_key, fetch_key, sign};
+use crate::commands::Payload;
+use crate::config::Setting;
+use crate::console::{Console, Report};
+use crate::dev::Pids;
+use crate::error::CliError;
+use crate::ethereum_tx::bench_transfer;
+use crate::intents::IntentOptions;
+use cpu::CpuClock;
+use load::{Load, Measured};
+use report::{BenchReport, Run};
+
+/// Chain of the keys that are measured: no real money can be moved by what is signed.
+const CHAIN: &str = "ethereum-local";
+
+/// Runs `quorate bench …`.
+///
+/// # Errors
+/// [`CliError`]; an error of a single request is counted, not returned.
+pub async fn run(context: &Context, args: BenchArgs) -> Result<Report, CliError> {
+    let connection = Arc::new(context.connect()?);
+    match args.action {
+        BenchAction::Sign { load, key, rate } => {
+            bench_sign(context, connection, load, key, rate).await
+        }
+        BenchAction::Keygen { load } => bench_keygen(context, connection, load).await,
+    }
+}
+
+async fn bench_sign(
+    context: &Context,
+    connection: Arc<Connection>,
+    args: LoadArgs,
+    key: Option<String>,
+    rate: Option<f64>,
+) -> Result<Report, CliError> {
+    let key = match key {
+        Some(id) => {
+            let id: KeyId = id.parse().map_err(|error: quorate_types::InvalidId| {
+                CliError::invalid(error.to_string(), "give key_…")
+            })?;
+            fetch_key(&connection.client, &connection.manifest, id).await?.1
+        }
+        None => create_key(&connection, order(&args, &connection)?, context.console).await?.1,
+    };
+    if key.statement().chain.as_str() != CHAIN {
+        let what = format!("this key is for {}, measurements sign for {CHAIN}", key.chain());
+        return Err(CliError::invalid(what, "leave --key out"));
+    }
+    let threshold = key.statement().threshold;
+    let (key, nonce) = (Arc::new(key), Arc::new(AtomicU64::new(0)));
+    let one = {
+        let connection = Arc::clone(&connection);
+        move || {
+            let (connection, key) = (Arc::clone(&connection), Arc::clone(&key));
+            let nonce = nonce.fetch_add(1, Ordering::Relaxed);
+            async move { sign_one(&connection, &key, nonce).await }
+        }
+    };
+    let pids = pids(context, &args)?;
+    let mut report = BenchReport::new("sign", threshold);
+    report.signed = "EIP-1559 transfers on ethereum-local, one intent and one HMAC each, every \
+                     signature verified with the certified key"
+        .to_owned();
+    for load in loads(&args, rate)? {
+        note(context.console, &load);
+        let run = measure(&connection, &load, &pids, &one).await?;
+        report.runs.push(run);
+    }
+    finish(report, args.save.as_deref())
+}
+
+async fn sign_one(
+    connection: &Connection,
+    key: &CertifiedKey,
+    nonce: u64,
+) -> Result<(), CliError> {
+    let (message_type, bytes) = (MessageType::Transaction, bench_transfer(nonce));
+    let payload = Payload { message_type, bytes };
+    let order = SignOrder { key, payload, options: IntentOptions::default() };
+    sign(connection, &order, None).await.map(drop)
+}
+
+async fn bench_keygen(
+    context: &Context,
+    connection: Arc<Connection>,
+    args: LoadArgs,
+) -> Result<Report, CliError> {
+    let order = order(&args, &connection)?;
+    let threshold = order.create.threshold;
+    let one = {
+        let connection = Arc::clone(&connection);
+        move || {
+            let (connection, order) = (Arc::clone(&connection), order.clone());
+            async move { create_key(&connection, order, Console::quiet()).await.map(drop) }
+        }
+    };
+    let pids = pids(context, &args)?;
+    let mut report = BenchReport::new("keygen", threshold);
+    report.signed = "key creations, one intent and one HMAC each, every certificate verified with \
+                     the manifest and every address recomputed"
+        .to_owned();
+    for load in loads(&args, None)? {
+        note(context.console, &load);
+        let run = measure(&connection, &load, &pids, &one).await?;
+        report.runs.push(run);
+    }
+    finish(report, args.save.as_deref())
+}
+
+fn order(args: &LoadArgs, connection: &Connection) -> Result<CreateOrder, CliError> {
+    let create = CreateArgs {
+        chain: CHAIN.to_owned(),
+        committee: args.committee.clone(),
+        algorithm: "ECDSA".to_owned(),
+        protocol: None,
+        address_kind: "default".to_owned(),
+        right: Vec::new(),
+        description: Some("quorate bench".to_owned()),
+        tag: vec!["bench".to_owned()],
+        idempotency_key: None,
+        expires_in: None,
+    };
+    CreateOrder::read(create, &connection.manifest)
+}
+
+fn loads(args: &LoadArgs, rate: Option<f64>) -> Result<Vec<Load>, CliError> {
+    let (warmup, length) = (Duration::from_secs(args.warmup), Duration::from_secs(args.seconds));
+    if args.seconds == 0 || args.concurrency.iter().any(|n| !(1..=4096).contains(n)) {
+        let remedy = "give --seconds 1 or more and --concurrency from 1 to 4096";
+        return Err(CliError::invalid("this load cannot be measured", remedy));
+    }
+    match rate {
+        Some(rate) if rate > 0.0 && rate <= 100_000.0 => {
+            Ok(vec![Load { concurrency: None, rate: Some(rate), warmup, length }])
+        }
+        Some(rate) => Err(CliError::invalid(format!("--rate {rate}"), "give up to 100000")),
+        None => {
+            let load = |n: &usize| Load { concurrency: Some(*n), rate: None, warmup, length };
+            Ok(args.concurrency.iter().map(load).collect())
+        }
+    }
+}
+
+fn pids(context: &Context, args: &LoadArgs) -> Result<Pids, CliError> {
+    let named = args.pids.clone();
+    let path = named.or_else(|| context.settings.path(Setting::Pids).ok());
+    path.map_or_else(|| Ok(Pids::default()), |path| Pids::read(&path))
+}
+
+fn note(console: Console, load: &Load) {
+    let seconds = (load.warmup + load.length).as_secs();
+    console.note(&format!("measuring {load}, {seconds} s"));
+}
+
+/// One measurement: CPU time, bytes and results between the end of the warm-up and the end.
+async fn measure<F, R>(
+    connection: &Connection,
+    load: &Load,
+    pids: &Pids,
+    one: &F,
+) -> Result<Run, CliError>
+where
+    F: Fn() -> R + Clone + Send + Sync + 'static,
+    R: Future<Output = Result<(), CliError>> + Send + 'static,
+{
+    if !load.warmup.is_zero() {
+        load.warm_up(one.clone()).await;
+    }
+    let bytes = link_bytes::settled(&connection.client).await?;
+    let clock = CpuClock::start(pids);
+    let measured: Measured = load.run(one.clone()).await;
+    let cpu = clock.stop();
+    let bytes = link_bytes::settled(&connection.client).await?.saturating_sub(bytes);
+    Ok(Run::new(load, &measured, cpu, bytes))
+}
+
+fn finish(report: BenchReport, save: Option<&Path>) -> Result<Report, CliError> {
+    let report = report.finished();
+    if let Some(path) = save {
+        let text = serde_json::to_string_pretty(&report.json).expect("a JSON value can be written");
+        std::fs::write(path, text + "\n").map_err(|e| CliError::file(path, "written", &e))?;
+    }
+    Ok(report)
+}

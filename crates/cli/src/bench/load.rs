@@ -1,0 +1,208 @@
+//! How requests are made: closed loop (so many at a time) or open loop (so many a second).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use crate::error::CliError;
+
+/// Open loop: requests in flight; what would be more counts as an error.
+const MAX_IN_FLIGHT: usize = 4_096;
+
+/// One measurement's load.
+#[derive(Debug, Clone)]
+pub(super) struct Load {
+    /// Closed loop: requests in flight.
+    pub(super) concurrency: Option<usize>,
+    /// Open loop: requests a second.
+    pub(super) rate: Option<f64>,
+    pub(super) warmup: Duration,
+    pub(super) length: Duration,
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.concurrency, self.rate) {
+            (Some(concurrency), _) => write!(f, "{concurrency} at a time"),
+            (None, rate) => write!(f, "{} a second", rate.unwrap_or_default()),
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Measured {
+    /// Of each request that succeeded; in an open loop from when it was due.
+    pub(super) latencies: Vec<Duration>,
+    /// Failed requests by code.
+    pub(super) errors: BTreeMap<String, u64>,
+    /// From the first request to the last answer.
+    pub(super) elapsed: Duration,
+}
+
+impl Measured {
+    fn count(&mut self, result: Result<(), CliError>, latency: Duration) {
+        match result {
+            Ok(()) => self.latencies.push(latency),
+            Err(error) => *self.errors.entry(code(&error)).or_default() += 1,
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.latencies.extend(other.latencies);
+        for (code, count) in other.errors {
+            *self.errors.entry(code).or_default() += count;
+        }
+    }
+}
+
+fn code(error: &CliError) -> String {
+    match error {
+        CliError::Refused(refusal) => refusal.code.clone(),
+        CliError::Unreachable { .. } => "UNREACHABLE".to_owned(),
+        CliError::Unverified(_) => "NOT_VERIFIED".to_owned(),
+        _ => "FAILED".to_owned(),
+    }
+}
+
+impl Load {
+    /// The same load whose results do not count.
+    pub(super) async fn warm_up<F, R>(&self, one: F)
+    where
+        F: Fn() -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = Result<(), CliError>> + Send + 'static,
+    {
+        let warm_up = Self { length: self.warmup, ..self.clone() };
+        drop(warm_up.run(one).await);
+    }
+
+    /// Makes requests for the whole length, and waits for the last answer.
+    pub(super) async fn run<F, R>(&self, one: F) -> Measured
+    where
+        F: Fn() -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = Result<(), CliError>> + Send + 'static,
+    {
+        let start = Instant::now();
+        let mut measured = match (self.concurrency, self.rate) {
+            (None, Some(rate)) => open_loop(start, self.length, rate, one).await,
+            (concurrency, _) => closed_loop(start + self.length, concurrency.unwrap_or(1), one).await,
+        };
+        measured.elapsed = start.elapsed();
+        measured
+    }
+}
+
+async fn closed_loop<F, R>(end: Instant, concurrency: usize, one: F) -> Measured
+where
+    F: Fn() -> R + Clone + Send + Sync + 'static,
+    R: Future<Output = Result<(), CliError>> + Send + 'static,
+{
+    let mut workers = JoinSet::new();
+    for _ in 0..concurrency {
+        let one = one.clone();
+        workers.spawn(async move {
+            let mut measured = Measured::default();
+            while Instant::now() < end {
+                let sent = Instant::now();
+                let result = one().await;
+                measured.count(result, sent.elapsed());
+            }
+            measured
+        });
+    }
+    let mut measured = Measured::default();
+    while let Some(worker) = workers.join_next().await {
+        measured.add(worker.expect("workers do not panic"));
+    }
+    measured
+}
+
+/// A slow service does not slow the load down: latency counts from when a request was due.
+async fn open_loop<F, R>(start: Instant, length: Duration, rate: f64, one: F) -> Measured
+where
+    F: Fn() -> R + Clone + Send + Sync + 'static,
+    R: Future<Output = Result<(), CliError>> + Send + 'static,
+{
+    let mut measured = Measured::default();
+    let mut in_flight: JoinSet<(Result<(), CliError>, Duration)> = JoinSet::new();
+    let mut number = 0_u32;
+    loop {
+        let due = start + Duration::from_secs_f64(f64::from(number) / rate);
+        if due >= start + length {
+            break;
+        }
+        tokio::time::sleep_until(due.into()).await;
+        while let Some(done) = in_flight.try_join_next() {
+            let (result, latency) = done.expect("requests do not panic");
+            measured.count(result, latency);
+        }
+        if in_flight.len() < MAX_IN_FLIGHT {
+            let request = one();
+            in_flight.spawn(async move { (request.await, due.elapsed()) });
+        } else {
+            *measured.errors.entry("NOT_SENT".to_owned()).or_default() += 1;
+        }
+        number += 1;
+    }
+    while let Some(done) = in_flight.join_next().await {
+        let (result, latency) = done.expect("requests do not panic");
+        measured.count(result, latency);
+    }
+    measured
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn load(concurrency: Option<usize>, rate: Option<f64>) -> Load {
+        let length = Duration::from_millis(200);
+        Load { concurrency, rate, warmup: Duration::ZERO, length }
+    }
+
+    #[tokio::test]
+    async fn closed_loop__should_keep_so_many_in_flight() {
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let seen = Arc::clone(&most);
+        let one = move || {
+            let (now, most) = (Arc::clone(&now), Arc::clone(&most));
+            async move {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                now.fetch_sub(1, Ordering::SeqCst);
+                Ok(())
+            }
+        };
+        let measured = load(Some(3), None).run(one).await;
+        assert_eq!(seen.load(Ordering::SeqCst), 3);
+        assert!(measured.latencies.len() >= 3 && measured.errors.is_empty());
+    }
+
+    #[tokio::test]
+    async fn open_loop__should_count_latency_from_when_a_request_was_due() {
+        let one = || async {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            Ok(())
+        };
+        let measured = load(None, Some(100.0)).run(one).await;
+        assert_eq!(measured.latencies.len(), 20);
+        assert!(measured.latencies.iter().all(|latency| *latency >= Duration::from_millis(30)));
+    }
+
+    #[tokio::test]
+    async fn failures__should_be_counted_by_code_and_not_as_latency() {
+        let one = || async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            Err(CliError::failed("x", "y"))
+        };
+        let measured = load(Some(1), None).run(one).await;
+        assert!(measured.latencies.is_empty());
+        assert!(measured.errors["FAILED"] > 0);
+    }
+}

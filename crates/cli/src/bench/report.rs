@@ -1,0 +1,196 @@
+use std::collections::BTreeMap;
+
+use quorate_types::Threshold;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::cpu::{CpuSeconds, LOAD_GENERATOR};
+use super::latency::Latencies;
+use super::load::{Load, Measured};
+use super::machine::Machine;
+use crate::clock::now;
+use crate::console::{Report, table};
+
+/// One measurement. The names are part of the wire contract.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Run {
+    concurrency: Option<usize>,
+    rate_per_second: Option<f64>,
+    seconds: f64,
+    completed: u64,
+    signatures_per_second: f64,
+    p50_ms: f64,
+    p95_ms: f64,
+    p99_ms: f64,
+    max_ms: f64,
+    errors: u64,
+    errors_by_code: BTreeMap<String, u64>,
+    cpu_seconds: CpuSeconds,
+    cpu_ms_per_signature: CpuSeconds,
+    /// Of all processes of the cluster together, without the load generator.
+    cluster_cpu_ms_per_signature: f64,
+    bytes_per_signature: f64,
+}
+
+impl Run {
+    pub(super) fn new(load: &Load, measured: &Measured, cpu: CpuSeconds, link_bytes: u64) -> Self {
+        let latencies = Latencies::new(&measured.latencies);
+        let completed = measured.latencies.len() as u64;
+        let seconds = measured.elapsed.as_secs_f64();
+        let each = |total: f64| if completed == 0 { 0.0 } else { total / count(completed) };
+        let millis = |(name, seconds): (&String, &f64)| {
+            (name.clone(), rounded(each(seconds * 1_000.0)))
+        };
+        let of_cluster = cpu.iter().filter(|(name, _)| *name != LOAD_GENERATOR);
+        let of_cluster: f64 = of_cluster.map(|(_, seconds)| seconds).sum();
+        Self {
+            concurrency: load.concurrency,
+            rate_per_second: load.rate,
+            seconds: rounded(seconds),
+            completed,
+            signatures_per_second: rounded(count(completed) / seconds.max(f64::MIN_POSITIVE)),
+            p50_ms: rounded(latencies.quantile(0.5)),
+            p95_ms: rounded(latencies.quantile(0.95)),
+            p99_ms: rounded(latencies.quantile(0.99)),
+            max_ms: rounded(latencies.quantile(1.0)),
+            errors: measured.errors.values().sum(),
+            errors_by_code: measured.errors.clone(),
+            cpu_ms_per_signature: cpu.iter().map(millis).collect(),
+            cluster_cpu_ms_per_signature: rounded(each(of_cluster * 1_000.0)),
+            cpu_seconds: cpu.into_iter().map(|(name, s)| (name, rounded(s))).collect(),
+            bytes_per_signature: rounded(each(count(link_bytes))),
+        }
+    }
+}
+
+/// All measurements of one call.
+#[derive(Debug, Serialize)]
+pub(super) struct BenchReport {
+    measured: &'static str,
+    threshold: u8,
+    total_nodes: u8,
+    pub(super) signed: String,
+    pub(super) runs: Vec<Run>,
+    machine: Machine,
+    version: &'static str,
+    commit: &'static str,
+    measured_at: String,
+}
+
+impl BenchReport {
+    pub(super) fn new(measured: &'static str, threshold: Threshold) -> Self {
+        Self {
+            measured,
+            threshold: threshold.min_signers(),
+            total_nodes: threshold.max_signers(),
+            signed: String::new(),
+            runs: Vec::new(),
+            machine: Machine::here(),
+            version: env!("CARGO_PKG_VERSION"),
+            // Set by the build (`make`), which knows the checkout.
+            commit: option_env!("QUORATE_COMMIT").unwrap_or("unknown"),
+            measured_at: now().to_rfc3339(),
+        }
+    }
+
+    /// For programs, the fastest run's fields are repeated at the top.
+    pub(super) fn finished(self) -> Report {
+        let speed = |run: &&Run| run.signatures_per_second;
+        let best = self.runs.iter().max_by(|a, b| speed(a).total_cmp(&speed(b)));
+        let best = best.map(|run| serde_json::to_value(run).expect("numbers and names only"));
+        let human = self.human();
+        let mut report = Report::new(&self, human);
+        if let (Value::Object(top), Some(Value::Object(best))) = (&mut report.json, best) {
+            let mut fields: Map<String, Value> = best;
+            fields.append(top);
+            *top = fields;
+        }
+        report
+    }
+
+    fn human(&self) -> String {
+        let row = |run: &Run| {
+            let load = match (run.concurrency, run.rate_per_second) {
+                (Some(concurrency), _) => format!("{concurrency} at a time"),
+                (None, rate) => format!("{}/s", rate.unwrap_or_default()),
+            };
+            vec![
+                load,
+                format!("{:.1}", run.signatures_per_second),
+                format!("{:.1}", run.p50_ms),
+                format!("{:.1}", run.p95_ms),
+                format!("{:.1}", run.p99_ms),
+                run.errors.to_string(),
+                format!("{:.1}", run.cluster_cpu_ms_per_signature),
+                format!("{:.0}", run.bytes_per_signature),
+            ]
+        };
+        let header = ["load", "per second", "p50 ms", "p95 ms", "p99 ms", "errors", "CPU ms each",
+            "bytes each"];
+        let numbers = table(&header, self.runs.iter().map(row).collect());
+        let processes = self.runs.last().map(|run| {
+            let each = run.cpu_ms_per_signature.iter();
+            let each = each.map(|(name, millis)| format!("{name} {millis:.2}"));
+            each.collect::<Vec<_>>().join(", ")
+        });
+        let Self { measured, threshold, total_nodes, signed, version, commit, .. } = self;
+        format!(
+            "{measured}, {threshold} of {total_nodes}\n\n{numbers}\n\nCPU ms each, last row: \
+             {}\nmeasured: {signed}\nmachine: {}\nversion: {version}, commit {commit}",
+            processes.unwrap_or_default(),
+            self.machine.one_line(),
+        )
+    }
+}
+
+/// Microseconds are all that the clock is good for.
+fn rounded(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+const fn count(number: u64) -> f64 {
+    number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn report__should_hold_the_fields_of_the_wire_contract() {
+        let load = Load {
+            concurrency: Some(2),
+            rate: None,
+            warmup: Duration::ZERO,
+            length: Duration::from_secs(1),
+        };
+        let measured = Measured {
+            latencies: vec![Duration::from_millis(10); 20],
+            errors: [("TIMEOUT".to_owned(), 3)].into(),
+            elapsed: Duration::from_secs(2),
+        };
+        let cpu = [("node-1".to_owned(), 0.5), (LOAD_GENERATOR.to_owned(), 0.1)].into();
+        let run = Run::new(&load, &measured, cpu, 40_000);
+        let mut report = BenchReport::new("sign", Threshold::new(2, 3).unwrap());
+        report.runs.push(run);
+        let json = report.finished().json;
+        for (field, expected) in [
+            ("signatures_per_second", 10.0),
+            ("p50_ms", 10.0),
+            ("p95_ms", 10.0),
+            ("p99_ms", 10.0),
+            ("errors", 3.0),
+            ("bytes_per_signature", 2_000.0),
+            ("cluster_cpu_ms_per_signature", 25.0),
+        ] {
+            assert_eq!(json[field].as_f64(), Some(expected), "{field}");
+        }
+        assert_eq!(json["cpu_seconds"]["node-1"].as_f64(), Some(0.5));
+        assert_eq!(json["cpu_ms_per_signature"][LOAD_GENERATOR].as_f64(), Some(5.0));
+        assert_eq!(json["runs"].as_array().unwrap().len(), 1);
+        assert!(json["machine"]["cores"].as_u64().is_some() && json["version"].is_string());
+    }
+}

@@ -1,0 +1,74 @@
+use quorate_api::rest::{LinkView, NodeList, NodeView};
+use quorate_types::NodeId;
+
+use super::Context;
+use super::key::parse;
+use crate::args::NodeAction;
+use crate::console::{Report, facts, table};
+use crate::error::CliError;
+use crate::http::ApiClient;
+
+pub(super) async fn run(context: &Context, action: NodeAction) -> Result<Report, CliError> {
+    let client = ApiClient::new(&context.settings)?;
+    match action {
+        NodeAction::List => {
+            let list = client.get::<NodeList>("/nodes").await?.data;
+            Ok(list_report(&list))
+        }
+        NodeAction::Show { node_id } => {
+            let id: NodeId = parse("node id", &node_id)?;
+            let node = client.get::<NodeView>(&format!("/nodes/{id}")).await?.data;
+            Ok(node_report(&node))
+        }
+    }
+}
+
+fn list_report(list: &NodeList) -> Report {
+    let row = |node: &NodeView| {
+        let up = node.links.iter().filter(|link| link.state == "up").count();
+        vec![
+            node.node_id.clone(),
+            node.status.clone(),
+            node.endpoint.clone(),
+            format!("{up}/{}", node.links.len()),
+            node.load_factor.to_string(),
+            node.keys_active.to_string(),
+            node.heartbeat_micros.map(|us| format!("{us} µs")).unwrap_or_default(),
+            node.last_error.clone().unwrap_or_default(),
+        ]
+    };
+    let header = ["node", "status", "endpoint", "links", "load", "keys", "heartbeat", "trouble"];
+    let rows = list.nodes.iter().map(row).collect();
+    let title = format!("cluster {}, manifest version {}", list.cluster, list.manifest_version);
+    Report::new(list, format!("{title}\n\n{}", table(&header, rows)))
+}
+
+fn node_report(node: &NodeView) -> Report {
+    let link = |link: &LinkView| {
+        vec![
+            link.peer.clone(),
+            link.state.clone(),
+            format!("{} µs", link.rtt_micros),
+            link.bytes_sent.to_string(),
+            link.bytes_received.to_string(),
+            link.last_error.clone().unwrap_or_default(),
+        ]
+    };
+    let about = facts(&[
+        ("node", node.node_id.clone()),
+        ("status", node.status.clone()),
+        ("trouble", node.last_error.clone().unwrap_or_default()),
+        ("endpoint", node.endpoint.clone()),
+        ("identity", node.public_key.clone()),
+        ("version", node.version.clone()),
+        ("protocols", node.capabilities.join(", ")),
+        ("load", format!("{} of 100, {} sessions", node.load_factor, node.sessions_active)),
+        ("keys", node.keys_active.to_string()),
+        ("problems", node.key_problems.join("; ")),
+        ("cpu", format!("{:.2} s", node.cpu_seconds)),
+        ("heartbeat", node.last_heartbeat.clone().unwrap_or_default()),
+    ]);
+    let header = ["link to", "state", "round trip", "sent", "received", "trouble"];
+    let links = table(&header, node.links.iter().map(link).collect());
+    Report::new(node, format!("{about}\n{links}"))
+}
