@@ -52,11 +52,16 @@ class Quorate:
         self.environment["QUORATE_CONFIG"] = str(folder / "client.toml")
         self.environment["NO_COLOR"] = "1"
 
-    def run(self, *arguments, expect=0):
+    def run_any(self, *arguments):
+        """Runs the command, however it ends."""
         command = [str(self.executable), *map(str, arguments)]
-        done = subprocess.run(
+        return subprocess.run(
             command, env=self.environment, capture_output=True, text=True, timeout=180, check=False
         )
+
+    def run(self, *arguments, expect=0):
+        """Runs the command, which must end with the status `expect`."""
+        done = self.run_any(*arguments)
         if done.returncode != expect:
             raise DemoFailed(
                 f"`quorate {' '.join(map(str, arguments))}` ended with {done.returncode}, "

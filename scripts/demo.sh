@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cache=${QUORATE_BUILD_CACHE:-$PWD/target}
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${QUORATE_BUILD_CACHE:-$PWD}/target}
 export npm_config_cache=${npm_config_cache:-$cache/npm-cache}
 
 scripts/setup.sh demo
