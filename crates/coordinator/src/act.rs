@@ -12,6 +12,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use quorate_types::Digest32;
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use done::{Done, Signed};
 pub(crate) use handle::{ActHandle, ActStatus};
@@ -26,6 +27,7 @@ use crate::error::CoordinatorError;
 /// The acts that run now, by intent.
 pub(crate) struct Acts {
     limit: usize,
+    stopped: CancellationToken,
     running: Mutex<HashMap<Digest32, Arc<ActHandle>>>,
 }
 
@@ -45,8 +47,16 @@ impl Drop for Entry {
 
 impl Acts {
     pub(crate) fn new(limit: usize) -> Self {
-        let running = Mutex::default();
-        Self { limit, running }
+        Self {
+            limit,
+            stopped: CancellationToken::new(),
+            running: Mutex::default(),
+        }
+    }
+
+    /// Ends all tasks where they stand, as the end of the process would.
+    pub(crate) fn stop(&self) {
+        self.stopped.cancel();
     }
 
     /// The act of this intent, if it runs.
@@ -86,9 +96,10 @@ impl Acts {
             intent,
         };
         let task = ActTask::new(Arc::clone(core), plan, subject, (sender, input), status);
+        let stopped = self.stopped.clone();
         tokio::spawn(async move {
             let _entry = entry;
-            task.run(origin).await;
+            stopped.run_until_cancelled(task.run(origin)).await;
         });
         Ok(handle)
     }

@@ -164,6 +164,12 @@ impl Coordinator {
     }
 }
 
+impl Drop for Coordinator {
+    fn drop(&mut self) {
+        self.acts.stop();
+    }
+}
+
 fn read_manifest(config: &CoordinatorConfig) -> Result<quorate_intent::Manifest, StartError> {
     let path = config.manifest.clone();
     let text = std::fs::read_to_string(&path)

@@ -79,6 +79,7 @@ struct Todo {
     opens: Vec<(SessionId, u32, NodeId, SignerSet)>,
     cancels: Vec<(SessionId, NodeId, &'static str)>,
     writes: Vec<Write>,
+    progress: Option<Progress>,
     outcome: Option<Outcome>,
 }
 
@@ -399,8 +400,8 @@ impl ActTask {
         }
         self.setbacks_written = self.setbacks_written.max(progress.waited_on.len());
         self.measure(progress.round);
-        self.status
-            .send_modify(|status| status.progress = Some(progress));
+        // Shown once what it speaks of is durable.
+        todo.progress = Some(progress);
     }
 
     fn measure(&mut self, round: u8) {
@@ -432,6 +433,10 @@ impl ActTask {
                     .map(|event| Write::AppendAudit(Box::new(event)));
                 let writes = todo.writes.drain(..).chain(findings).collect();
                 self.core.store.apply(writes).await.map_err(unaudited)?;
+            }
+            if let Some(progress) = todo.progress.take() {
+                self.status
+                    .send_modify(|status| status.progress = Some(progress));
             }
             let mut refused = Vec::new();
             for (session, attempt, node, signers) in &todo.opens {

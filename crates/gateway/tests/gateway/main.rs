@@ -1,0 +1,13 @@
+//! The whole REST interface over a real store: without nodes where nodes do not matter, and with
+//! scripted participant doubles where they do.
+#![allow(non_snake_case, reason = "test names are subject__should_result")]
+#![allow(missing_docs, unreachable_pub, dead_code, reason = "a test")]
+
+mod authentication;
+mod bad_input;
+mod call;
+mod idempotency;
+mod openapi;
+mod reading;
+#[path = "../../../coordinator/tests/coordinator/support/support.rs"]
+mod support;
