@@ -24,6 +24,9 @@ impl Canonical for Number {
 
 pub(crate) const LIED: Reason = Reason::check("toy_lied");
 
+/// What everybody said, in order.
+pub(crate) type Said = Vec<[u8; 4]>;
+
 /// Everybody broadcasts a number, then repeats it to each other party alone.
 pub(crate) enum Toy {
     Say { own: Number },
@@ -31,7 +34,7 @@ pub(crate) enum Toy {
 }
 
 impl Toy {
-    pub(crate) fn start(cast: &Cast, me: PartyIndex) -> (Driver<Self>, Vec<Effect<Vec<[u8; 4]>>>) {
+    pub(crate) fn start(cast: &Cast, me: PartyIndex) -> (Driver<Self>, Vec<Effect<Said>>) {
         let own = Number([me.get(), 0, 0, 7]);
         let outbox = Outbox::empty().broadcast(&own);
         let signer = cast.signer(me);
@@ -43,13 +46,13 @@ impl Toy {
         clippy::ptr_arg,
         reason = "the simulator hands out the output as it is"
     )]
-    pub(crate) fn describe(output: &Vec<[u8; 4]>) -> Digest32 {
+    pub(crate) fn describe(output: &Said) -> Digest32 {
         Digest32::of(b"toy", &[&output.concat()])
     }
 }
 
 impl Phases for Toy {
-    type Output = Vec<[u8; 4]>;
+    type Output = Said;
     const ROUNDS: u8 = 2;
     const SIGNED: bool = true;
 
