@@ -42,10 +42,6 @@ impl Toy {
         Driver::start(cast.roster(me), cast.context(), signer, phase, outbox)
     }
 
-    #[expect(
-        clippy::ptr_arg,
-        reason = "the simulator hands out the output as it is"
-    )]
     pub(crate) fn describe(output: &Said) -> Digest32 {
         Digest32::of(b"toy", &[&output.concat()])
     }
