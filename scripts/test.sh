@@ -23,7 +23,7 @@ rm -rf "$QUORATE_INTEROP_DIR"
 mkdir -p "$QUORATE_INTEROP_DIR"
 step "all tests and simulations" cargo test --release --locked --workspace --no-fail-fast
 step "byzantine participants" cargo test --release --locked --no-fail-fast \
-    --package quorate-participant --features danger_byzantine --test byzantine
+    --package quorate-participant --features danger_byzantine --test cluster
 step "other libraries" scripts/interop.sh "$cache/interop-venv" "$QUORATE_INTEROP_DIR"
 step "golden bytes, by Python" python3 vectors/intent/check.py
 step "demo" make --no-print-directory demo
