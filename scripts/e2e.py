@@ -54,7 +54,7 @@ class World:
             "tx", "ethereum", "--to", RECIPIENT, "--value", "1gwei", "--nonce", self.nonce,
             "--max-fee", "20gwei", "--chain-id", CHAIN_ID,
         )
-        return transaction["unsigned_transaction"]
+        return transaction["message"]
 
     def sign(self, key, *arguments, payload=None):
         payload = payload or self.unsigned()
