@@ -64,7 +64,6 @@ impl Gateway {
     }
 
     /// All routes.
-    #[must_use]
     pub fn router(&self) -> Router {
         routes::router(self.clone())
     }

@@ -325,3 +325,27 @@ async fn cancel__should_end_a_session_that_hangs() {
         "a node may hold a signature all the same"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn audit__must_be_writable_or_no_node_is_asked() {
+    let world = World::start(3).await;
+    let key = world.create_key(2).await;
+    let asked = |w: &World| w.doubles.iter().map(|d| d.opened().len()).sum::<usize>();
+    let before = asked(&world);
+    // Somebody else holds the database's write lock for longer than the store waits for it.
+    let blocker = rusqlite::Connection::open(world.config.store_path()).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let request = world.client.sign(&key.key_id, &transfer(1));
+    let refused = world
+        .coordinator()
+        .sign(&world.caller(), request.clone(), PATIENCE)
+        .await;
+    assert_eq!(refused.unwrap_err().code(), ErrorCode::AuditUnavailable);
+    assert_eq!(asked(&world), before, "nothing happened");
+    blocker.execute_batch("ROLLBACK").unwrap();
+    let reply = world
+        .coordinator()
+        .sign(&world.caller(), request, PATIENCE)
+        .await;
+    assert!(reply.unwrap().is_complete);
+}
