@@ -4,9 +4,13 @@
 //! the content. Scripts of lies: `crates/participant/tests/cluster/`.
 
 use parking_lot::Mutex;
-use quorate_dkg::{Opening, SecretOpening};
-use quorate_protocol::{Envelope, Roster, SignBytes as _, Slot};
+use quorate_crypto::Secp256k1;
+use quorate_dkg::{Opening, SecretOpening, run_context};
+use quorate_protocol::{
+    Abort, Envelope, Next, Outbox, Phases, Roster, RoundInput, RoundSpec, SignBytes as _, Slot,
+};
 use quorate_types::{Canonical, Digest32, NodeId, PartyIndex, SessionId};
+use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::danger;
@@ -91,15 +95,6 @@ fn told(place: &Place<'_>, to: PartyIndex, bytes: Vec<u8>, lie: &[&str]) -> Opti
                 *byte ^= 1;
             }
         }
-        ["opening", count, point] if part == "dkg" && envelope.slot == Slot::Broadcast => {
-            let opening = forged(count, point);
-            envelope.body = committed(place, &opening, envelope.round);
-        }
-        ["copy-proof"] if part == "dkg" && envelope.slot == Slot::Broadcast => {
-            let overheard = OVERHEARD.lock().clone();
-            let opening = overheard.and_then(|bytes| Opening::from_bytes(&bytes).ok());
-            envelope.body = committed(place, &opening?, envelope.round);
-        }
         _ => return Some(bytes),
     }
     if envelope.signature.is_some() {
@@ -109,14 +104,87 @@ fn told(place: &Place<'_>, to: PartyIndex, bytes: Vec<u8>, lie: &[&str]) -> Opti
     Some(envelope.to_bytes())
 }
 
-/// A commitment in round 1, what it commits to in round 2.
-fn committed(place: &Place<'_>, opening: &Opening, round: u8) -> Vec<u8> {
-    if round == 1 {
-        opening
-            .commitment(&place.context, place.roster.me())
-            .to_bytes()
-    } else {
-        opening.to_bytes()
+/// Rounds whose contribution is another one, so that even our own echo vouches for it.
+pub(crate) struct Lying<P> {
+    phase: P,
+    part: &'static str,
+    context: Digest32,
+    me: PartyIndex,
+}
+
+impl<P: Phases> Lying<P> {
+    pub(crate) fn new(
+        owner: SessionId,
+        roster: &Roster,
+        context: Digest32,
+        phase: P,
+        outbox: Outbox,
+    ) -> (Self, Outbox) {
+        let (part, me) = (part_of(owner, roster.session()), roster.me());
+        // What commitments and proofs of key generation are bound to.
+        let context = run_context::<Secp256k1>(roster.clone(), &context).unwrap_or(context);
+        let lying = Self {
+            phase,
+            part,
+            context,
+            me,
+        };
+        let outbox = lying.contribute(outbox);
+        (lying, outbox)
+    }
+
+    /// A commitment in round 1, what it commits to in round 2.
+    fn contribute(&self, outbox: Outbox) -> Outbox {
+        let opening = danger::script().iter().find_map(|line| chosen(line));
+        match (opening, self.part, self.phase.round().number) {
+            (Some(opening), "dkg", 1) => {
+                Outbox::empty().broadcast(&opening.commitment(&self.context, self.me))
+            }
+            (Some(opening), "dkg", 2) => Outbox::empty().broadcast(&opening),
+            _ => outbox,
+        }
+    }
+}
+
+impl<P: Phases> Phases for Lying<P> {
+    type Output = P::Output;
+    const ROUNDS: u8 = P::ROUNDS;
+    const SIGNED: bool = P::SIGNED;
+
+    fn round(&self) -> RoundSpec {
+        self.phase.round()
+    }
+
+    fn proceed(self, input: RoundInput, rng: &mut dyn CryptoRng) -> Result<Next<Self>, Abort> {
+        let Self {
+            phase,
+            part,
+            context,
+            me,
+        } = self;
+        Ok(match phase.proceed(input, rng)? {
+            Next::Done(output) => Next::Done(output),
+            Next::Round(phase, outbox) => {
+                let next = Self {
+                    phase,
+                    part,
+                    context,
+                    me,
+                };
+                let outbox = next.contribute(outbox);
+                Next::Round(next, outbox)
+            }
+        })
+    }
+}
+
+/// The opening that a line of the script asks for.
+fn chosen(line: &[String]) -> Option<Opening> {
+    let words: Vec<&str> = line.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["lie", "opening", count, point] => Some(forged(count, point)),
+        ["lie", "copy-proof"] => Opening::from_bytes(&OVERHEARD.lock().clone()?).ok(),
+        _ => None,
     }
 }
 
@@ -152,7 +220,12 @@ pub(crate) fn incoming(place: &Place<'_>, bytes: &[u8]) {
         return;
     };
     let opening = envelope.slot == Slot::Broadcast && envelope.round == 2;
-    if opening && envelope.from.get() == 1 && part_of(place.owner, envelope.session) == "dkg" {
+    let lying = danger::script().iter().any(|line| chosen(line).is_some());
+    if !lying
+        && opening
+        && envelope.from.get() == 1
+        && part_of(place.owner, envelope.session) == "dkg"
+    {
         *OVERHEARD.lock() = Some(envelope.body);
     }
 }
@@ -169,7 +242,9 @@ pub(crate) fn on_link(peer: &NodeId, body: Zeroizing<Vec<u8>>) -> Option<Zeroizi
             }
             ["link", "deny-prepared", who] if *who == peer.as_str() => {
                 let denied = match link_message::parse(&body) {
-                    Ok(LinkMessage::Settle(Settle::Prepared { key, .. })) => key,
+                    Ok(LinkMessage::Settle(
+                        Settle::Prepared { key, .. } | Settle::Certificate { key, .. },
+                    )) => key,
                     _ => continue,
                 };
                 let session = (*LATEST.lock())?;

@@ -40,6 +40,8 @@ pub(crate) fn drive<P: Phases>(
     let part = roster.session();
     let mailbox = port.node.mailboxes.open(port.owner, part);
     let signer = Box::new(port.node.identity.clone());
+    #[cfg(feature = "danger_byzantine")]
+    let (phase, outbox) = crate::byzantine::Lying::new(port.owner, roster, context, phase, outbox);
     let (driver, effects) = Driver::start(roster.clone(), context, signer, phase, outbox);
     let mut run = Run {
         port,

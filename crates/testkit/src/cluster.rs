@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -334,6 +335,23 @@ impl Cluster {
         }
     }
 
+    /// One try to connect with the certificate of another participant, as if it were a coordinator.
+    ///
+    /// # Errors
+    /// What the participant answers.
+    pub async fn connect_as_node(&self, position: usize, as_node: usize) -> Result<()> {
+        let (node, home) = (self.node(position)?, self.node_dir(as_node)?);
+        let identity = Identity {
+            certificate: home.join("tls.crt"),
+            key: home.join("tls.key"),
+            authority: home.join("ca.crt"),
+        };
+        let address = format!("127.0.0.1:{}", node.grpc);
+        let mut double =
+            CoordinatorDouble::connect(&identity, address, node.keys.id.clone()).await?;
+        double.heartbeat().await.map(drop)
+    }
+
     /// Connections to all participants.
     ///
     /// # Errors
@@ -481,13 +499,25 @@ fn write_node(
     Ok(std::fs::write(home.join("participant.toml"), text)?)
 }
 
-/// Ports that are free now. All are held until all are known, so that none comes twice.
+/// Ports that are free now, below those that outgoing connections take, and never twice in one
+/// process: nobody else should take one before its node listens.
 fn free_ports(count: usize) -> Result<Vec<u16>> {
-    let sockets = (0..count)
-        .map(|_| TcpListener::bind("127.0.0.1:0"))
-        .collect::<Result<Vec<_>, _>>()?;
-    sockets
-        .iter()
-        .map(|socket| Ok(socket.local_addr()?.port()))
-        .collect()
+    const FIRST: u16 = 10_000;
+    const PORTS: u32 = 20_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Processes that test at the same time start at different places.
+    let start = std::process::id().wrapping_mul(997);
+    let mut ports = Vec::new();
+    while ports.len() < count {
+        let turn = NEXT.fetch_add(1, Ordering::Relaxed);
+        if turn > PORTS {
+            bail!("no free ports");
+        }
+        let offset = u16::try_from(start.wrapping_add(turn) % PORTS)?;
+        let port = FIRST + offset;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            ports.push(port);
+        }
+    }
+    Ok(ports)
 }

@@ -1,6 +1,20 @@
-//! Real participant processes under a coordinator double.
+//! Real participant processes under a coordinator double: what works, what is refused, what a
+//! byzantine participant (feature `danger_byzantine`) and crashes cannot do.
 #![allow(non_snake_case, reason = "test names are subject__should_result")]
 #![allow(missing_docs, reason = "tests")]
 
+#[cfg(feature = "danger_byzantine")]
+mod crashes;
+mod damage;
+mod faults;
+mod hostile_coordinator;
+mod identities;
+#[cfg(feature = "danger_byzantine")]
+mod key_generation_attacks;
+mod secrets;
+#[cfg(feature = "danger_byzantine")]
+mod settlement_attacks;
 mod signing;
+#[cfg(feature = "danger_byzantine")]
+mod signing_attacks;
 mod support;
