@@ -97,7 +97,9 @@ fn keep_house(node: &Arc<Node>, chores: &Receiver<Chore>) {
 
 /// Forgets intents that expired long ago, behind a durable mark that refuses them from then on.
 fn prune(node: &Node) {
-    let kept_since = clock::now().0.saturating_sub(node.limits.remember_expired_seconds);
+    let kept_since = clock::now()
+        .0
+        .saturating_sub(node.limits.remember_expired_seconds);
     let forgotten = node.keystore.intents().prune(UnixSeconds(kept_since));
     match forgotten.map(Durable::wait) {
         Ok(Ok(0)) => {}
