@@ -21,9 +21,16 @@ use crate::config::Setting;
 /// Keys that never exist in one place: create them, sign with them, run the cluster that holds
 /// them.
 #[derive(Debug, Parser)]
-#[command(name = "quorate", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done, 1 failed here, 2 usage, 3 refused by the service, \
-                        4 service not reachable, 5 answer not verified.")]
+#[command(
+    name = "quorate",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed here, 2 usage, 3 refused by the service, \
+                        4 service not reachable, 5 answer not verified."
+)]
 pub struct Cli {
     #[command(flatten)]
     /// What applies to every command.
@@ -88,7 +95,9 @@ impl GlobalArgs {
             (Setting::WaitMs, &self.wait_ms),
         ];
         let given = given.into_iter();
-        given.filter_map(|(setting, text)| Some((setting, text.clone()?))).collect()
+        given
+            .filter_map(|(setting, text)| Some((setting, text.clone()?)))
+            .collect()
     }
 }
 

@@ -18,8 +18,8 @@ use quorate_types::KeyId;
 
 use crate::args::{BenchAction, BenchArgs, CreateArgs, LoadArgs};
 use crate::check::CertifiedKey;
-use crate::commands::{Connection, Context, CreateOrder, SignOrder, create_key, fetch_key, sign};
 use crate::commands::Payload;
+use crate::commands::{Connection, Context, CreateOrder, SignOrder, create_key, fetch_key, sign};
 use crate::config::Setting;
 use crate::console::{Console, Report};
 use crate::dev::Pids;
@@ -59,12 +59,21 @@ async fn bench_sign(
             let id: KeyId = id.parse().map_err(|error: quorate_types::InvalidId| {
                 CliError::invalid(error.to_string(), "give key_…")
             })?;
-            fetch_key(&connection.client, &connection.manifest, id).await?.1
+            fetch_key(&connection.client, &connection.manifest, id)
+                .await?
+                .1
         }
-        None => create_key(&connection, order(&args, &connection)?, context.console).await?.1,
+        None => {
+            create_key(&connection, order(&args, &connection)?, context.console)
+                .await?
+                .1
+        }
     };
     if key.statement().chain.as_str() != CHAIN {
-        let what = format!("this key is for {}, measurements sign for {CHAIN}", key.chain());
+        let what = format!(
+            "this key is for {}, measurements sign for {CHAIN}",
+            key.chain()
+        );
         return Err(CliError::invalid(what, "leave --key out"));
     }
     let threshold = key.statement().threshold;
@@ -90,14 +99,17 @@ async fn bench_sign(
     finish(report, args.save.as_deref())
 }
 
-async fn sign_one(
-    connection: &Connection,
-    key: &CertifiedKey,
-    nonce: u64,
-) -> Result<(), CliError> {
+async fn sign_one(connection: &Connection, key: &CertifiedKey, nonce: u64) -> Result<(), CliError> {
     let (message_type, bytes) = (MessageType::Transaction, bench_transfer(nonce));
-    let payload = Payload { message_type, bytes };
-    let order = SignOrder { key, payload, options: IntentOptions::default() };
+    let payload = Payload {
+        message_type,
+        bytes,
+    };
+    let order = SignOrder {
+        key,
+        payload,
+        options: IntentOptions::default(),
+    };
     sign(connection, &order, None).await.map(drop)
 }
 
@@ -112,7 +124,11 @@ async fn bench_keygen(
         let connection = Arc::clone(&connection);
         move || {
             let (connection, order) = (Arc::clone(&connection), order.clone());
-            async move { create_key(&connection, order, Console::quiet()).await.map(drop) }
+            async move {
+                create_key(&connection, order, Console::quiet())
+                    .await
+                    .map(drop)
+            }
         }
     };
     let pids = pids(context, &args)?;
@@ -145,18 +161,32 @@ fn order(args: &LoadArgs, connection: &Connection) -> Result<CreateOrder, CliErr
 }
 
 fn loads(args: &LoadArgs, rate: Option<f64>) -> Result<Vec<Load>, CliError> {
-    let (warmup, length) = (Duration::from_secs(args.warmup), Duration::from_secs(args.seconds));
+    let (warmup, length) = (
+        Duration::from_secs(args.warmup),
+        Duration::from_secs(args.seconds),
+    );
     if args.seconds == 0 || args.concurrency.iter().any(|n| !(1..=4096).contains(n)) {
         let remedy = "give --seconds 1 or more and --concurrency from 1 to 4096";
         return Err(CliError::invalid("this load cannot be measured", remedy));
     }
     match rate {
-        Some(rate) if rate > 0.0 && rate <= 100_000.0 => {
-            Ok(vec![Load { concurrency: None, rate: Some(rate), warmup, length }])
-        }
-        Some(rate) => Err(CliError::invalid(format!("--rate {rate}"), "give up to 100000")),
+        Some(rate) if rate > 0.0 && rate <= 100_000.0 => Ok(vec![Load {
+            concurrency: None,
+            rate: Some(rate),
+            warmup,
+            length,
+        }]),
+        Some(rate) => Err(CliError::invalid(
+            format!("--rate {rate}"),
+            "give up to 100000",
+        )),
         None => {
-            let load = |n: &usize| Load { concurrency: Some(*n), rate: None, warmup, length };
+            let load = |n: &usize| Load {
+                concurrency: Some(*n),
+                rate: None,
+                warmup,
+                length,
+            };
             Ok(args.concurrency.iter().map(load).collect())
         }
     }
@@ -191,7 +221,9 @@ where
     let clock = CpuClock::start(pids);
     let measured: Measured = load.run(one.clone()).await;
     let cpu = clock.stop();
-    let bytes = link_bytes::settled(&connection.client).await?.saturating_sub(bytes);
+    let bytes = link_bytes::settled(&connection.client)
+        .await?
+        .saturating_sub(bytes);
     Ok(Run::new(load, &measured, cpu, bytes))
 }
 

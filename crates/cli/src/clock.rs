@@ -11,5 +11,7 @@ pub(crate) fn now() -> UnixSeconds {
 
 fn since_epoch() -> Duration {
     // A clock before 1970 reads as 1970: every peer then refuses the call as expired.
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
 }

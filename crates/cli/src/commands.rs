@@ -43,8 +43,13 @@ impl Context {
     /// [`CliError::Invalid`].
     pub fn new(global: GlobalArgs, environment: Environment<'_>) -> Result<Self, CliError> {
         let console = Console::new(global.json);
-        let settings = Settings::resolve(&global.settings(), global.config.as_deref(), environment)?;
-        Ok(Self { global, console, settings })
+        let settings =
+            Settings::resolve(&global.settings(), global.config.as_deref(), environment)?;
+        Ok(Self {
+            global,
+            console,
+            settings,
+        })
     }
 
     /// What answers are checked with, who signs intents, and the service.
@@ -53,7 +58,12 @@ impl Context {
         let signer = IntentSigner::new(&self.settings, &manifest)?;
         let client = ApiClient::new(&self.settings)?;
         let wait_ms = self.settings.millis(Setting::WaitMs)?;
-        Ok(Connection { manifest, signer, client, wait_ms })
+        Ok(Connection {
+            manifest,
+            signer,
+            client,
+            wait_ms,
+        })
     }
 }
 

@@ -72,8 +72,16 @@ impl Settings {
         for setting in Setting::ALL {
             let flag = flags.get(&setting).map(|text| (text.clone(), Source::Flag));
             let variable = || environment(setting.variable()).map(|t| (t, Source::Environment));
-            let written = || in_file.get(&setting).map(|text| (text.clone(), Source::File));
-            let default = || setting.default().map(|text| (text.to_owned(), Source::Default));
+            let written = || {
+                in_file
+                    .get(&setting)
+                    .map(|text| (text.clone(), Source::File))
+            };
+            let default = || {
+                setting
+                    .default()
+                    .map(|text| (text.to_owned(), Source::Default))
+            };
             let found = flag.or_else(variable).or_else(written).or_else(default);
             if let Some((text, source)) = found {
                 values.insert(setting, Value { text, source });
@@ -99,16 +107,18 @@ impl Settings {
     /// # Errors
     /// [`CliError::Invalid`] that names flag, variable and file.
     pub fn required(&self, setting: Setting) -> Result<&str, CliError> {
-        self.get(setting).map(|value| value.text.as_str()).ok_or_else(|| {
-            let name = setting.name();
-            let remedy = format!(
-                "give --{}, set {}, or write `{name}` to the configuration file; `quorate dev` \
+        self.get(setting)
+            .map(|value| value.text.as_str())
+            .ok_or_else(|| {
+                let name = setting.name();
+                let remedy = format!(
+                    "give --{}, set {}, or write `{name}` to the configuration file; `quorate dev` \
                  writes one (use it with --config D/client.toml)",
-                setting.flag(),
-                setting.variable(),
-            );
-            CliError::invalid(format!("`{name}` is not configured"), remedy)
-        })
+                    setting.flag(),
+                    setting.variable(),
+                );
+                CliError::invalid(format!("`{name}` is not configured"), remedy)
+            })
     }
 
     /// A path that the command cannot do without.
@@ -149,13 +159,22 @@ fn read_file(
         },
     };
     let text = std::fs::read_to_string(&path).map_err(|error| {
-        let what = format!("{}: the configuration cannot be read: {error}", path.display());
-        CliError::invalid(what, "name an existing file with --config or QUORATE_CONFIG")
+        let what = format!(
+            "{}: the configuration cannot be read: {error}",
+            path.display()
+        );
+        CliError::invalid(
+            what,
+            "name an existing file with --config or QUORATE_CONFIG",
+        )
     })?;
     let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
     let values = parse(&text, &folder).map_err(|why| {
         let what = format!("{}: {why}", path.display());
-        CliError::invalid(what, "docs/configuration.md lists the settings of client.toml")
+        CliError::invalid(
+            what,
+            "docs/configuration.md lists the settings of client.toml",
+        )
     })?;
     Ok((Some(path), values))
 }
@@ -164,12 +183,15 @@ fn read_file(
 fn own_file(environment: Environment<'_>) -> Option<PathBuf> {
     let folder = environment("XDG_CONFIG_HOME").filter(|text| !text.is_empty());
     let folder = folder.map(PathBuf::from);
-    let folder = folder.or_else(|| environment("HOME").map(|home| Path::new(&home).join(".config")));
+    let folder =
+        folder.or_else(|| environment("HOME").map(|home| Path::new(&home).join(".config")));
     folder.map(|folder| folder.join("quorate").join("client.toml"))
 }
 
 fn parse(text: &str, folder: &Path) -> Result<InFile, String> {
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+    let table: toml::Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| error.to_string())?;
     let mut values = InFile::new();
     for (name, value) in &table {
         let setting = Setting::parse(name).ok_or_else(|| {

@@ -24,7 +24,10 @@ impl Report {
     #[must_use]
     pub fn new(value: &impl Serialize, human: impl Into<String>) -> Self {
         let json = serde_json::to_value(value).expect("reports hold text keys and finite numbers");
-        Self { json, human: human.into() }
+        Self {
+            json,
+            human: human.into(),
+        }
     }
 }
 
@@ -46,7 +49,10 @@ impl Console {
     /// Nothing but results: for tests and for nested calls.
     #[must_use]
     pub const fn quiet() -> Self {
-        Self { json: true, progress: false }
+        Self {
+            json: true,
+            progress: false,
+        }
     }
 
     /// Prints a result.
@@ -79,7 +85,11 @@ impl Console {
         }
         let mut lines = format!("error: {error}");
         if let CliError::Refused(refusal) = error {
-            for (name, value) in &refusal.details {
+            let details = refusal
+                .details
+                .iter()
+                .filter(|(_, value)| !plain(value).is_empty());
+            for (name, value) in details {
                 lines += &format!("\n  {name}: {}", plain(value));
             }
             if !refusal.request_id.is_empty() {
@@ -124,12 +134,18 @@ impl Drop for Spinner {
 #[must_use]
 pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header.to_vec());
+    table
+        .load_style(presets::NOTHING)
+        .set_header(header.to_vec());
     for row in rows {
         table.add_row(row);
     }
     let lines = table.to_string();
-    lines.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    // Cells are padded on both sides.
+    let lines = lines
+        .lines()
+        .map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Name and value, one a line.
@@ -137,7 +153,9 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
 pub fn facts(facts: &[(&str, String)]) -> String {
     let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let shown = facts.iter().filter(|(_, value)| !value.is_empty());
-    shown.map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
+    shown
+        .map(|(name, value)| format!("{name:width$}  {value}\n"))
+        .collect()
 }
 
 fn plain(value: &Value) -> String {
@@ -152,7 +170,10 @@ pub(crate) fn write_stdout(text: &str) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     written.map_err(|error| {
-        CliError::failed(format!("stdout cannot be written: {error}"), "keep the pipe open")
+        CliError::failed(
+            format!("stdout cannot be written: {error}"),
+            "keep the pipe open",
+        )
     })
 }
 

@@ -31,7 +31,10 @@ impl ProcessConfig {
         let text = std::fs::read_to_string(path).map_err(|e| CliError::file(path, "read", &e))?;
         let mut config: Self = toml::from_str(&text).map_err(|error| {
             let what = format!("{}: {error}", path.display());
-            CliError::invalid(what, "docs/configuration.md lists the settings of coordinator.toml")
+            CliError::invalid(
+                what,
+                "docs/configuration.md lists the settings of coordinator.toml",
+            )
         })?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let coordinator = &mut config.coordinator;
@@ -67,13 +70,17 @@ pub async fn run(config: Option<&Path>) -> Result<(), CliError> {
     let gateway = build(&config).await?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "coordinator started");
     let served = serve(&gateway, listener, terminated()?).await;
-    served.map_err(|error| CliError::failed(format!("the gateway ended: {error}"), "restart it"))?;
+    served
+        .map_err(|error| CliError::failed(format!("the gateway ended: {error}"), "restart it"))?;
     tracing::info!("coordinator stopped");
     Ok(())
 }
 
 async fn build(config: &ProcessConfig) -> Result<Gateway, CliError> {
-    let ProcessConfig { gateway, coordinator } = config;
+    let ProcessConfig {
+        gateway,
+        coordinator,
+    } = config;
     let folder = &coordinator.data_dir;
     std::fs::create_dir_all(folder).map_err(|e| CliError::file(folder, "created", &e))?;
     let metrics = install_metrics().map_err(|error| not_started(&error))?;
@@ -84,7 +91,12 @@ async fn build(config: &ProcessConfig) -> Result<Gateway, CliError> {
     let started = Coordinator::start(coordinator, Arc::new(store)).await;
     let coordinator = Arc::new(started.map_err(|error| not_started(&error))?);
     let limits = gateway.limits.clone();
-    Ok(Gateway::new(GatewayParts { coordinator, credentials, metrics, limits }))
+    Ok(Gateway::new(GatewayParts {
+        coordinator,
+        credentials,
+        metrics,
+        limits,
+    }))
 }
 
 /// The whole chain of causes: the last one often names the file.
@@ -95,7 +107,10 @@ fn not_started(error: &dyn std::error::Error) -> CliError {
         what += &format!(": {error}");
         cause = error.source();
     }
-    CliError::failed(what, "correct coordinator.toml or the file that is named, and start it again")
+    CliError::failed(
+        what,
+        "correct coordinator.toml or the file that is named, and start it again",
+    )
 }
 
 /// Ends when the process is asked to stop.
@@ -105,8 +120,10 @@ fn terminated() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
             CliError::failed(format!("signals cannot be handled: {error}"), "restart it")
         })
     };
-    let (mut terminate, mut interrupt) =
-        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (
+        listen(SignalKind::terminate())?,
+        listen(SignalKind::interrupt())?,
+    );
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -151,9 +168,17 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let config = ProcessConfig::read(&path).unwrap();
         assert_eq!(config.coordinator.data_dir, folder.path().join("data"));
-        assert_eq!(config.gateway.credentials_file, folder.path().join("credentials.json"));
+        assert_eq!(
+            config.gateway.credentials_file,
+            folder.path().join("credentials.json")
+        );
         assert_eq!(config.coordinator.manifest, Path::new("/abs/manifest.json"));
         std::fs::write(&path, text.replace("data_dir", "data_folder")).unwrap();
-        assert!(ProcessConfig::read(&path).unwrap_err().to_string().contains("data_folder"));
+        assert!(
+            ProcessConfig::read(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("data_folder")
+        );
     }
 }

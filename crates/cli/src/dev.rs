@@ -42,11 +42,18 @@ pub async fn run(
             console.report(&report)
         }
         Some(DevAction::Status(given)) => console.report(&status::report(&folder(&given)?)?),
-        Some(DevAction::StartNode { folder: given, name }) => {
+        Some(DevAction::StartNode {
+            folder: given,
+            name,
+        }) => {
             let report = lifecycle::start_node(&folder(&given)?, &name, environment).await?;
             console.report(&report)
         }
-        Some(DevAction::StopNode { folder: given, name, kill }) => {
+        Some(DevAction::StopNode {
+            folder: given,
+            name,
+            kill,
+        }) => {
             let report = lifecycle::stop_node(&folder(&given)?, &name, kill).await?;
             console.report(&report)
         }
@@ -57,7 +64,9 @@ pub async fn run(
 /// The cluster's folder, absolute: the processes' command lines name files in it.
 fn folder(given: &DevFolder, environment: Environment<'_>) -> Result<PathBuf, CliError> {
     let default = || {
-        let data = environment("XDG_DATA_HOME").filter(|text| !text.is_empty()).map(PathBuf::from);
+        let data = environment("XDG_DATA_HOME")
+            .filter(|text| !text.is_empty())
+            .map(PathBuf::from);
         let data = data.or_else(|| Some(Path::new(&environment("HOME")?).join(".local/share")));
         data.map(|data| data.join("quorate").join("dev"))
     };

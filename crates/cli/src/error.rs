@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use quorate_api::ErrorCode;
+use quorate_coordinator::CoordinatorError;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
@@ -53,6 +54,14 @@ pub enum CliError {
         /// What to do.
         remedy: String,
     },
+    /// Caller: the service and every participant would refuse this too, so nothing was sent.
+    #[error("{}: {message}", .code.as_str())]
+    NotSent {
+        /// The code that they would answer with.
+        code: ErrorCode,
+        /// What is wrong.
+        message: String,
+    },
     /// Operator of this machine.
     #[error("{what}")]
     Failed {
@@ -83,6 +92,15 @@ impl CliError {
         Self::Invalid { what, remedy }
     }
 
+    /// What the coordinator's own early checks would say.
+    pub(crate) fn not_sent(error: impl Into<CoordinatorError>) -> Self {
+        let error = error.into();
+        Self::NotSent {
+            code: error.code(),
+            message: error.to_string(),
+        }
+    }
+
     pub(crate) fn failed(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         let (what, remedy) = (what.into(), remedy.into());
         Self::Failed { what, remedy }
@@ -90,14 +108,17 @@ impl CliError {
 
     pub(crate) fn file(path: &Path, doing: &str, error: &std::io::Error) -> Self {
         let what = format!("{}: cannot be {doing}: {error}", path.display());
-        Self::failed(what, "check that the path exists, its permissions and the free space")
+        Self::failed(
+            what,
+            "check that the path exists, its permissions and the free space",
+        )
     }
 
     /// What the process ends with.
     #[must_use]
     pub const fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Invalid { .. } => ExitCode::Usage,
+            Self::Invalid { .. } | Self::NotSent { .. } => ExitCode::Usage,
             Self::Failed { .. } => ExitCode::Failure,
             Self::Refused(_) => ExitCode::Refused,
             Self::Unreachable { .. } => ExitCode::Unreachable,
@@ -110,6 +131,7 @@ impl CliError {
     pub fn remedy(&self) -> String {
         match self {
             Self::Invalid { remedy, .. } | Self::Failed { remedy, .. } => remedy.clone(),
+            Self::NotSent { code, .. } => format!("nothing was sent. {}", code.help()),
             Self::Refused(refusal) => ErrorCode::parse(&refusal.code)
                 .map_or("see docs/errors.md", ErrorCode::help)
                 .to_owned(),
@@ -131,15 +153,19 @@ impl CliError {
     pub fn to_json(&self) -> Value {
         let (code, details, request_id) = match self {
             Self::Invalid { .. } => ("USAGE", Map::new(), ""),
+            Self::NotSent { code, .. } => (code.as_str(), Map::new(), ""),
             Self::Failed { .. } => ("FAILED", Map::new(), ""),
             Self::Unreachable { .. } => ("UNREACHABLE", Map::new(), ""),
             Self::Unverified(_) => ("NOT_VERIFIED", Map::new(), ""),
-            Self::Refused(refusal) => {
-                (&*refusal.code, refusal.details.clone(), &*refusal.request_id)
-            }
+            Self::Refused(refusal) => (
+                &*refusal.code,
+                refusal.details.clone(),
+                &*refusal.request_id,
+            ),
         };
         let message = match self {
             Self::Refused(refusal) => refusal.message.clone(),
+            Self::NotSent { message, .. } => message.clone(),
             other => other.to_string(),
         };
         json!({"error": {

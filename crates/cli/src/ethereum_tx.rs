@@ -43,7 +43,9 @@ impl Eip1559 {
     /// The network with this chain id.
     pub(crate) fn network(&self) -> Result<Chain, CliError> {
         let ids = Chain::ALL.into_iter();
-        let found = ids.clone().find(|chain| chain.network_chain_id() == Some(self.chain_id));
+        let found = ids
+            .clone()
+            .find(|chain| chain.network_chain_id() == Some(self.chain_id));
         found.ok_or_else(|| {
             let name = |chain: Chain| Some(format!("{} ({chain})", chain.network_chain_id()?));
             let known: Vec<String> = ids.filter_map(name).collect();
@@ -92,7 +94,9 @@ pub(crate) fn parse_amount(text: &str) -> Result<u128, String> {
         return Err("an amount has no parts of a wei".to_owned());
     }
     let padded = format!("{whole}{fraction:0<decimals$}");
-    padded.parse().map_err(|_| "an amount is at most 2^128 - 1 wei".to_owned())
+    padded
+        .parse()
+        .map_err(|_| "an amount is at most 2^128 - 1 wei".to_owned())
 }
 
 /// An address; its checksum is checked if it has one (EIP-55).
@@ -104,7 +108,9 @@ pub(crate) fn parse_address(text: &str) -> Result<[u8; 20], String> {
     let is_mixed = digits.bytes().any(|byte| byte.is_ascii_uppercase())
         && digits.bytes().any(|byte| byte.is_ascii_lowercase());
     if is_mixed && checksummed(address).as_deref() != Some(&format!("0x{digits}")) {
-        return Err("the checksum of the address is wrong (EIP-55): a digit was mistyped".to_owned());
+        return Err(
+            "the checksum of the address is wrong (EIP-55): a digit was mistyped".to_owned(),
+        );
     }
     Ok(address)
 }
@@ -179,10 +185,17 @@ mod tests {
                 assert_eq!(decoded.nonce, Some(128));
                 let sent = decoded.outputs.first().unwrap();
                 assert_eq!(sent.amount, Uint256::from(value), "{length} {value}");
-                assert_eq!(sent.to.as_deref(), Some("0x1111111111111111111111111111111111111111"));
+                assert_eq!(
+                    sent.to.as_deref(),
+                    Some("0x1111111111111111111111111111111111111111")
+                );
             }
         }
-        assert!(Chain::Ethereum(EthereumNetwork::Local).decode(&bench_transfer(0)).is_ok());
+        assert!(
+            Chain::Ethereum(EthereumNetwork::Local)
+                .decode(&bench_transfer(0))
+                .is_ok()
+        );
     }
 
     #[test]
@@ -190,7 +203,13 @@ mod tests {
         let mut transfer = sample(Vec::new(), 1);
         assert_eq!(transfer.network().unwrap().as_str(), "ethereum-local");
         transfer.chain_id = 5;
-        assert!(transfer.network().unwrap_err().remedy().contains("11155111"));
+        assert!(
+            transfer
+                .network()
+                .unwrap_err()
+                .remedy()
+                .contains("11155111")
+        );
     }
 
     #[test]
@@ -205,7 +224,16 @@ mod tests {
         ] {
             assert_eq!(parse_amount(text), Ok(wei), "{text}");
         }
-        for bad in ["", "1.5", "-1", "1e18", "ether", "1.", "0.0000000000000000001ether", "1 2"] {
+        for bad in [
+            "",
+            "1.5",
+            "-1",
+            "1e18",
+            "ether",
+            "1.",
+            "0.0000000000000000001ether",
+            "1 2",
+        ] {
             assert!(parse_amount(bad).is_err(), "{bad}");
         }
         assert!(parse_amount(&format!("{}0", u128::MAX)).is_err());

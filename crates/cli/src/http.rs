@@ -74,7 +74,10 @@ impl ApiClient {
     /// # Errors
     /// [`CliError::Invalid`] for an endpoint that is not usable.
     pub fn anonymous(settings: &Settings) -> Result<Self, CliError> {
-        let endpoint = settings.required(Setting::Endpoint)?.trim_end_matches('/').to_owned();
+        let endpoint = settings
+            .required(Setting::Endpoint)?
+            .trim_end_matches('/')
+            .to_owned();
         let timeout = Duration::from_millis(settings.millis(Setting::TimeoutMs)?);
         Self::build(endpoint, timeout)
     }
@@ -91,13 +94,23 @@ impl ApiClient {
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("quorate-cli/", env!("CARGO_PKG_VERSION")));
-        if ["127.", "localhost", "[::1]"].iter().any(|local| host.starts_with(local)) {
+        if ["127.", "localhost", "[::1]"]
+            .iter()
+            .any(|local| host.starts_with(local))
+        {
             http = http.no_proxy();
         }
         let http = http.build().map_err(|error| {
-            CliError::failed(format!("no HTTP client: {error}"), "check HTTP_PROXY and NO_PROXY")
+            CliError::failed(
+                format!("no HTTP client: {error}"),
+                "check HTTP_PROXY and NO_PROXY",
+            )
         })?;
-        Ok(Self { http, endpoint, credential: None })
+        Ok(Self {
+            http,
+            endpoint,
+            credential: None,
+        })
     }
 
     /// Where the service is.
@@ -112,7 +125,13 @@ impl ApiClient {
     /// [`CliError::Refused`], [`CliError::Unreachable`].
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, CliError> {
         let body = Vec::new();
-        self.call(Call { method: Method::GET, path, body, idempotency_key: None }).await
+        self.call(Call {
+            method: Method::GET,
+            path,
+            body,
+            idempotency_key: None,
+        })
+        .await
     }
 
     /// Sends a request below `/api/v1`.
@@ -126,7 +145,13 @@ impl ApiClient {
         idempotency_key: Option<&str>,
     ) -> Result<Answer<T>, CliError> {
         let body = serde_json::to_vec(body).expect("requests hold text keys");
-        self.call(Call { method: Method::POST, path, body, idempotency_key }).await
+        self.call(Call {
+            method: Method::POST,
+            path,
+            body,
+            idempotency_key,
+        })
+        .await
     }
 
     /// Replaces something below `/api/v1`.
@@ -139,7 +164,13 @@ impl ApiClient {
         body: &impl Serialize,
     ) -> Result<Answer<T>, CliError> {
         let body = serde_json::to_vec(body).expect("requests hold text keys");
-        self.call(Call { method: Method::PUT, path, body, idempotency_key: None }).await
+        self.call(Call {
+            method: Method::PUT,
+            path,
+            body,
+            idempotency_key: None,
+        })
+        .await
     }
 
     /// Status and text of something outside `/api/v1`, without a credential.
@@ -148,7 +179,10 @@ impl ApiClient {
     /// [`CliError::Unreachable`].
     pub async fn probe(&self, path: &str) -> Result<(u16, String), CliError> {
         let request = self.http.get(format!("{}{path}", self.endpoint));
-        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let response = request
+            .send()
+            .await
+            .map_err(|error| self.unreachable(&error))?;
         let status = response.status().as_u16();
         let body = self.read(response).await?;
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
@@ -173,7 +207,9 @@ impl ApiClient {
     /// Sends once; each time with a fresh nonce, because the service refuses a used one.
     async fn send(&self, call: &Call<'_>) -> Result<Response, reqwest::Error> {
         let path = format!("/api/v1{}", call.path);
-        let mut request = self.http.request(call.method.clone(), self.endpoint.clone() + &path);
+        let mut request = self
+            .http
+            .request(call.method.clone(), self.endpoint.clone() + &path);
         if let Some(credential) = &self.credential {
             let headers = credential.sign(call.method.as_str(), &path, now(), &call.body);
             for (name, value) in headers.pairs() {
@@ -184,7 +220,9 @@ impl ApiClient {
             request = request.header("Idempotency-Key", key);
         }
         if !call.body.is_empty() {
-            request = request.header("Content-Type", "application/json").body(call.body.clone());
+            request = request
+                .header("Content-Type", "application/json")
+                .body(call.body.clone());
         }
         request.send().await
     }
@@ -197,19 +235,34 @@ impl ApiClient {
         }
         let success: Success<T> = serde_json::from_slice(&body).map_err(|error| {
             let why = format!("its answer is not of the documented form: {error}");
-            CliError::Unreachable { endpoint: self.endpoint.clone(), why }
+            CliError::Unreachable {
+                endpoint: self.endpoint.clone(),
+                why,
+            }
         })?;
         let (request_id, timestamp) = (success.meta.request_id, success.meta.timestamp);
-        Ok(Answer { status, data: success.data, request_id, timestamp })
+        Ok(Answer {
+            status,
+            data: success.data,
+            request_id,
+            timestamp,
+        })
     }
 
     async fn read(&self, mut response: Response) -> Result<Vec<u8>, CliError> {
         let mut body = Vec::new();
-        while let Some(part) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
+        while let Some(part) = response
+            .chunk()
+            .await
+            .map_err(|error| self.unreachable(&error))?
+        {
             body.extend_from_slice(&part);
             if body.len() > MAX_ANSWER_BYTES {
                 let why = format!("its answer is longer than {MAX_ANSWER_BYTES} bytes");
-                return Err(CliError::Unreachable { endpoint: self.endpoint.clone(), why });
+                return Err(CliError::Unreachable {
+                    endpoint: self.endpoint.clone(),
+                    why,
+                });
             }
         }
         Ok(body)
@@ -218,7 +271,10 @@ impl ApiClient {
     fn refused(&self, status: u16, body: &[u8]) -> CliError {
         let Ok(failure) = serde_json::from_slice::<Failure>(body) else {
             let why = format!("HTTP status {status} without a documented error: not this service?");
-            return CliError::Unreachable { endpoint: self.endpoint.clone(), why };
+            return CliError::Unreachable {
+                endpoint: self.endpoint.clone(),
+                why,
+            };
         };
         CliError::Refused(Box::new(Refusal {
             status,
@@ -239,7 +295,10 @@ impl ApiClient {
         if error.is_timeout() {
             why = "no answer in time".to_owned();
         }
-        CliError::Unreachable { endpoint: self.endpoint.clone(), why }
+        CliError::Unreachable {
+            endpoint: self.endpoint.clone(),
+            why,
+        }
     }
 }
 

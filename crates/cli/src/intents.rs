@@ -54,10 +54,18 @@ impl IntentSigner {
         })?;
         if known.key != key.verifying_key().to_bytes() {
             let what = format!("the key file is not that of `{initiator}` in the manifest");
-            return Err(CliError::invalid(what, "use the key whose public half is in the manifest"));
+            return Err(CliError::invalid(
+                what,
+                "use the key whose public half is in the manifest",
+            ));
         }
         let cluster = manifest.cluster.clone();
-        Ok(Self { cluster, tenant, initiator, key })
+        Ok(Self {
+            cluster,
+            tenant,
+            initiator,
+            key,
+        })
     }
 
     /// Builds and signs an intent for one act.
@@ -104,7 +112,10 @@ pub fn read_manifest(settings: &Settings) -> Result<Manifest, CliError> {
     let checked = signed.and_then(|signed| signed.verify_first().cloned());
     checked.map_err(|error| {
         let what = format!("{}: {error}", path.display());
-        CliError::invalid(what, "get the cluster's manifest, version 1, from its owner")
+        CliError::invalid(
+            what,
+            "get the cluster's manifest, version 1, from its owner",
+        )
     })
 }
 
@@ -114,15 +125,21 @@ fn checked_idempotency_key(key: &str) -> Result<String, CliError> {
         return Ok(key.to_owned());
     }
     let remedy = "give 1 to 128 printable ASCII characters without spaces";
-    Err(CliError::invalid("the idempotency key is not usable", remedy))
+    Err(CliError::invalid(
+        "the idempotency key is not usable",
+        remedy,
+    ))
 }
 
 fn parse<T: std::str::FromStr<Err: ToString>>(
     settings: &Settings,
     setting: Setting,
 ) -> Result<T, CliError> {
-    settings.required(setting)?.parse().map_err(|error: T::Err| {
-        let what = format!("`{}`: {}", setting.name(), error.to_string());
-        CliError::invalid(what, "use the name that the manifest gives")
-    })
+    settings
+        .required(setting)?
+        .parse()
+        .map_err(|error: T::Err| {
+            let what = format!("`{}`: {}", setting.name(), error.to_string());
+            CliError::invalid(what, "use the name that the manifest gives")
+        })
 }

@@ -11,7 +11,10 @@ fn main() -> ExitCode {
     let console = Console::new(cli.global.json);
     forbid_core_dumps();
     let environment = |name: &str| std::env::var(name).ok();
-    let ended = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let ended = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime.block_on(quorate_cli::commands::run(cli, &environment)),
         Err(error) => Err(quorate_cli::CliError::Failed {
             what: format!("no threads: {error}"),
@@ -29,6 +32,9 @@ fn main() -> ExitCode {
 
 /// A core dump would hold the caller's keys. Best effort: the command works without it.
 fn forbid_core_dumps() {
-    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    let none = rustix::process::Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
     let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
 }

@@ -49,7 +49,9 @@ fn read_text(path: &Path) -> Result<Zeroizing<Vec<u8>>, CliError> {
         return Err(CliError::invalid(what, format!("chmod 600 {path}")));
     }
     let mut text = Zeroizing::new(Vec::new());
-    file.take(MAX_FILE_BYTES).read_to_end(&mut text).map_err(unreadable)?;
+    file.take(MAX_FILE_BYTES)
+        .read_to_end(&mut text)
+        .map_err(unreadable)?;
     Ok(text)
 }
 
@@ -95,8 +97,14 @@ mod tests {
         let path = folder.path().join("k");
         let secret = generate(&path).unwrap();
         assert_eq!(*read_32(&path).unwrap(), *secret);
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(generate(&path).is_err(), "an existing key is never replaced");
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert!(
+            generate(&path).is_err(),
+            "an existing key is never replaced"
+        );
         for mode in [0o640, 0o604, 0o660] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let error = read_32(&path).unwrap_err();

@@ -42,7 +42,12 @@ pub struct LoadArgs {
     /// Who holds the shares of the key.
     pub committee: CommitteeArgs,
     /// Requests in flight; one measurement for each. 1 is the latency of an idle cluster
-    #[arg(long, value_delimiter = ',', default_value = "1,16", value_name = "N,…")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "1,16",
+        value_name = "N,…"
+    )]
     pub concurrency: Vec<usize>,
     /// Length of each measurement
     #[arg(long, default_value_t = 10, value_name = "S")]

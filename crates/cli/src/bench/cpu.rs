@@ -20,8 +20,10 @@ pub(super) struct CpuClock {
 
 impl CpuClock {
     pub(super) fn start(pids: &Pids) -> Self {
-        let mut processes: Vec<(String, i32)> =
-            pids.iter().map(|(name, pid)| (name.to_owned(), pid)).collect();
+        let mut processes: Vec<(String, i32)> = pids
+            .iter()
+            .map(|(name, pid)| (name.to_owned(), pid))
+            .collect();
         if let Ok(own) = i32::try_from(std::process::id()) {
             processes.push((LOAD_GENERATOR.to_owned(), own));
         }

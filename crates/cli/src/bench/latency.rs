@@ -6,7 +6,10 @@ pub(super) struct Latencies(Vec<f64>);
 
 impl Latencies {
     pub(super) fn new(latencies: &[Duration]) -> Self {
-        let mut millis: Vec<f64> = latencies.iter().map(|l| l.as_secs_f64() * 1_000.0).collect();
+        let mut millis: Vec<f64> = latencies
+            .iter()
+            .map(|l| l.as_secs_f64() * 1_000.0)
+            .collect();
         millis.sort_by(f64::total_cmp);
         Self(millis)
     }
@@ -22,7 +25,10 @@ impl Latencies {
             reason = "a rank is between 0 and the number of latencies"
         )]
         let rank = (part * count as f64).ceil() as usize;
-        self.0.get(rank.clamp(1, count.max(1)) - 1).copied().unwrap_or(0.0)
+        self.0
+            .get(rank.clamp(1, count.max(1)) - 1)
+            .copied()
+            .unwrap_or(0.0)
     }
 }
 
@@ -34,7 +40,13 @@ mod tests {
     fn quantile__should_be_the_nearest_rank() {
         let millis: Vec<Duration> = (1..=100).rev().map(Duration::from_millis).collect();
         let latencies = Latencies::new(&millis);
-        for (part, expected) in [(0.0, 1.0), (0.5, 50.0), (0.95, 95.0), (0.99, 99.0), (1.0, 100.0)] {
+        for (part, expected) in [
+            (0.0, 1.0),
+            (0.5, 50.0),
+            (0.95, 95.0),
+            (0.99, 99.0),
+            (1.0, 100.0),
+        ] {
             assert!((latencies.quantile(part) - expected).abs() < 1e-9, "{part}");
         }
         assert!(Latencies::new(&[]).quantile(0.5).abs() < 1e-9);

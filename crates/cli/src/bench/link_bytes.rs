@@ -24,7 +24,11 @@ pub(super) async fn settled(client: &ApiClient) -> Result<u64, CliError> {
             .nodes
             .iter()
             .filter(|node| node.status != "offline")
-            .all(|node| node.last_heartbeat.as_ref().is_some_and(|at| *at > asked_at));
+            .all(|node| {
+                node.last_heartbeat
+                    .as_ref()
+                    .is_some_and(|at| *at > asked_at)
+            });
         if is_fresh || Instant::now() >= deadline {
             let links = list.nodes.iter().flat_map(|node| &node.links);
             return Ok(links.map(|link| link.bytes_sent).sum());

@@ -75,7 +75,10 @@ impl Load {
         F: Fn() -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Result<(), CliError>> + Send + 'static,
     {
-        let warm_up = Self { length: self.warmup, ..self.clone() };
+        let warm_up = Self {
+            length: self.warmup,
+            ..self.clone()
+        };
         drop(warm_up.run(one).await);
     }
 
@@ -88,7 +91,9 @@ impl Load {
         let start = Instant::now();
         let mut measured = match (self.concurrency, self.rate) {
             (None, Some(rate)) => open_loop(start, self.length, rate, one).await,
-            (concurrency, _) => closed_loop(start + self.length, concurrency.unwrap_or(1), one).await,
+            (concurrency, _) => {
+                closed_loop(start + self.length, concurrency.unwrap_or(1), one).await
+            }
         };
         measured.elapsed = start.elapsed();
         measured
@@ -163,7 +168,12 @@ mod tests {
 
     fn load(concurrency: Option<usize>, rate: Option<f64>) -> Load {
         let length = Duration::from_millis(200);
-        Load { concurrency, rate, warmup: Duration::ZERO, length }
+        Load {
+            concurrency,
+            rate,
+            warmup: Duration::ZERO,
+            length,
+        }
     }
 
     #[tokio::test]
@@ -192,7 +202,12 @@ mod tests {
         };
         let measured = load(None, Some(100.0)).run(one).await;
         assert_eq!(measured.latencies.len(), 20);
-        assert!(measured.latencies.iter().all(|latency| *latency >= Duration::from_millis(30)));
+        assert!(
+            measured
+                .latencies
+                .iter()
+                .all(|latency| *latency >= Duration::from_millis(30))
+        );
     }
 
     #[tokio::test]

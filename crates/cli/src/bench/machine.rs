@@ -27,7 +27,13 @@ impl Machine {
     }
 
     pub(super) fn one_line(&self) -> String {
-        let Self { cpu_model, cores, memory_mib, kernel, architecture } = self;
+        let Self {
+            cpu_model,
+            cores,
+            memory_mib,
+            kernel,
+            architecture,
+        } = self;
         format!("{cpu_model}, {cores} cores, {memory_mib} MiB, Linux {kernel} {architecture}")
     }
 }

@@ -37,10 +37,15 @@ impl Run {
         let latencies = Latencies::new(&measured.latencies);
         let completed = measured.latencies.len() as u64;
         let seconds = measured.elapsed.as_secs_f64();
-        let each = |total: f64| if completed == 0 { 0.0 } else { total / count(completed) };
-        let millis = |(name, seconds): (&String, &f64)| {
-            (name.clone(), rounded(each(seconds * 1_000.0)))
+        let each = |total: f64| {
+            if completed == 0 {
+                0.0
+            } else {
+                total / count(completed)
+            }
         };
+        let millis =
+            |(name, seconds): (&String, &f64)| (name.clone(), rounded(each(seconds * 1_000.0)));
         let of_cluster = cpu.iter().filter(|(name, _)| *name != LOAD_GENERATOR);
         let of_cluster: f64 = of_cluster.map(|(_, seconds)| seconds).sum();
         Self {
@@ -57,7 +62,10 @@ impl Run {
             errors_by_code: measured.errors.clone(),
             cpu_ms_per_signature: cpu.iter().map(millis).collect(),
             cluster_cpu_ms_per_signature: rounded(each(of_cluster * 1_000.0)),
-            cpu_seconds: cpu.into_iter().map(|(name, s)| (name, rounded(s))).collect(),
+            cpu_seconds: cpu
+                .into_iter()
+                .map(|(name, s)| (name, rounded(s)))
+                .collect(),
             bytes_per_signature: rounded(each(count(link_bytes))),
         }
     }
@@ -96,7 +104,10 @@ impl BenchReport {
     /// For programs, the fastest run's fields are repeated at the top.
     pub(super) fn finished(self) -> Report {
         let speed = |run: &&Run| run.signatures_per_second;
-        let best = self.runs.iter().max_by(|a, b| speed(a).total_cmp(&speed(b)));
+        let best = self
+            .runs
+            .iter()
+            .max_by(|a, b| speed(a).total_cmp(&speed(b)));
         let best = best.map(|run| serde_json::to_value(run).expect("numbers and names only"));
         let human = self.human();
         let mut report = Report::new(&self, human);
@@ -125,15 +136,31 @@ impl BenchReport {
                 format!("{:.0}", run.bytes_per_signature),
             ]
         };
-        let header = ["load", "per second", "p50 ms", "p95 ms", "p99 ms", "errors", "CPU ms each",
-            "bytes each"];
+        let header = [
+            "load",
+            "per second",
+            "p50 ms",
+            "p95 ms",
+            "p99 ms",
+            "errors",
+            "CPU ms each",
+            "bytes each",
+        ];
         let numbers = table(&header, self.runs.iter().map(row).collect());
         let processes = self.runs.last().map(|run| {
             let each = run.cpu_ms_per_signature.iter();
             let each = each.map(|(name, millis)| format!("{name} {millis:.2}"));
             each.collect::<Vec<_>>().join(", ")
         });
-        let Self { measured, threshold, total_nodes, signed, version, commit, .. } = self;
+        let Self {
+            measured,
+            threshold,
+            total_nodes,
+            signed,
+            version,
+            commit,
+            ..
+        } = self;
         format!(
             "{measured}, {threshold} of {total_nodes}\n\n{numbers}\n\nCPU ms each, last row: \
              {}\nmeasured: {signed}\nmachine: {}\nversion: {version}, commit {commit}",
@@ -189,7 +216,10 @@ mod tests {
             assert_eq!(json[field].as_f64(), Some(expected), "{field}");
         }
         assert_eq!(json["cpu_seconds"]["node-1"].as_f64(), Some(0.5));
-        assert_eq!(json["cpu_ms_per_signature"][LOAD_GENERATOR].as_f64(), Some(5.0));
+        assert_eq!(
+            json["cpu_ms_per_signature"][LOAD_GENERATOR].as_f64(),
+            Some(5.0)
+        );
         assert_eq!(json["runs"].as_array().unwrap().len(), 1);
         assert!(json["machine"]["cores"].as_u64().is_some() && json["version"].is_string());
     }

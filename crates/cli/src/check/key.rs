@@ -65,7 +65,10 @@ pub fn certified_key(
     let chain = known_chain(statement)?;
     check_address(statement, chain)?;
     check_readable(view, &certificate)?;
-    Ok(CertifiedKey { statement: certificate.statement, chain })
+    Ok(CertifiedKey {
+        statement: certificate.statement,
+        chain,
+    })
 }
 
 impl CertifiedKey {
@@ -89,7 +92,10 @@ impl CertifiedKey {
             ("threshold", statement.threshold == create.threshold),
             ("committee", statement.committee == create.committee),
             ("chain", statement.chain == create.chain),
-            ("address kind", statement.address_kind == create.address_kind),
+            (
+                "address kind",
+                statement.address_kind == create.address_kind,
+            ),
             ("rights", statement.rights == create.rights),
         ] {
             if !is_same {
@@ -122,7 +128,10 @@ fn check_readable(view: &KeyView, certificate: &KeyCertificate) -> Result<(), Mi
     let threshold = statement.threshold;
     let members = || statement.committee.members();
     let committee: Vec<CommitteeMember> = members()
-        .map(|(index, node)| CommitteeMember { index: index.get(), node_id: node.to_string() })
+        .map(|(index, node)| CommitteeMember {
+            index: index.get(),
+            node_id: node.to_string(),
+        })
         .collect();
     let signatures: Vec<NodeSignature> = members()
         .zip(&certificate.signatures)
@@ -134,15 +143,24 @@ fn check_readable(view: &KeyView, certificate: &KeyCertificate) -> Result<(), Mi
     let rights: Vec<&str> = statement.rights.iter().map(Right::as_str).collect();
     for (field, is_same) in [
         ("key_id", view.key_id == statement.key.to_string()),
-        ("public_key", view.public_key == hex::encode(&statement.public_key)),
+        (
+            "public_key",
+            view.public_key == hex::encode(&statement.public_key),
+        ),
         ("address", view.address == statement.address),
         ("address_kind", view.address_kind == statement.address_kind),
         ("chain_type", view.chain_type == statement.chain.as_str()),
         ("algorithm", view.algorithm == statement.algorithm.as_str()),
         ("curve", view.curve == statement.curve().as_str()),
         ("protocol", view.protocol == statement.protocol.as_str()),
-        ("threshold", view.threshold == u64::from(threshold.min_signers())),
-        ("total_nodes", view.total_nodes == u64::from(threshold.max_signers())),
+        (
+            "threshold",
+            view.threshold == u64::from(threshold.min_signers()),
+        ),
+        (
+            "total_nodes",
+            view.total_nodes == u64::from(threshold.max_signers()),
+        ),
         ("epoch", view.epoch == statement.epoch.get()),
         ("rights", view.rights == rights),
         ("committee", view.committee == committee),

@@ -7,8 +7,8 @@ use quorate_chains::{Effect, MessageType, Signature, SignedTransaction, effect_o
 use quorate_types::{Algorithm, NodeId};
 use quorate_verify::EcdsaSignature;
 
-use super::key::{CertifiedKey, unhex};
 use super::Mismatch;
+use super::key::{CertifiedKey, unhex};
 
 /// A signature that was verified with the certified public key over the digest of the caller's own
 /// payload. Only [`verified_signature`] makes one.
@@ -56,7 +56,11 @@ pub fn verified_signature(
         _ => None,
     };
     let message_hash = digest.to_string();
-    let verified = VerifiedSignature { signature, message_hash, transaction };
+    let verified = VerifiedSignature {
+        signature,
+        message_hash,
+        transaction,
+    };
     check_derived(&verified, result)?;
     check_signers(key, &result.signers)?;
     Ok(verified)
@@ -78,11 +82,15 @@ fn assembled(
     payload: &[u8],
     signature: EcdsaSignature,
 ) -> Result<SignedTransaction, Mismatch> {
-    let transaction = key.chain().assemble(payload, &[Signature::from(signature)])?;
+    let transaction = key
+        .chain()
+        .assemble(payload, &[Signature::from(signature)])?;
     if transaction.from == key.statement().address {
         return Ok(transaction);
     }
-    Err(Mismatch::Sender { found: transaction.from })
+    Err(Mismatch::Sender {
+        found: transaction.from,
+    })
 }
 
 fn check_derived(verified: &VerifiedSignature, result: &SignResult) -> Result<(), Mismatch> {
@@ -92,13 +100,27 @@ fn check_derived(verified: &VerifiedSignature, result: &SignResult) -> Result<()
         shown.strip_prefix("0x").unwrap_or(shown) == expected
     };
     let transaction = verified.transaction.as_ref();
-    let bytes = transaction.map(|t| hex::encode(&t.bytes)).unwrap_or_default();
+    let bytes = transaction
+        .map(|t| hex::encode(&t.bytes))
+        .unwrap_or_default();
     let tx_id = transaction.map(|t| t.tx_id.clone());
     for (field, follows) in [
-        ("recovery_id", result.recovery_id == Some(signature.recovery_id())),
-        ("signature_der", same_hex(&result.signature_der, &hex::encode(signature.to_der()))),
-        ("message_hash", same_hex(&result.message_hash, &verified.message_hash)),
-        ("signed_transaction", same_hex(&result.signed_transaction, &bytes)),
+        (
+            "recovery_id",
+            result.recovery_id == Some(signature.recovery_id()),
+        ),
+        (
+            "signature_der",
+            same_hex(&result.signature_der, &hex::encode(signature.to_der())),
+        ),
+        (
+            "message_hash",
+            same_hex(&result.message_hash, &verified.message_hash),
+        ),
+        (
+            "signed_transaction",
+            same_hex(&result.signed_transaction, &bytes),
+        ),
         ("tx_id", result.tx_id == tx_id),
     ] {
         if !follows {

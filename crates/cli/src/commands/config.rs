@@ -27,5 +27,8 @@ pub(super) fn show(context: &Context) -> Report {
     let listed = table(&["setting", "value", "from", "variable"], rows);
     let named = file.as_deref().unwrap_or("none");
     let json = json!({ "file": file, "settings": Value::Object(json_values) });
-    Report { json, human: format!("configuration file: {named}\n\n{listed}") }
+    Report {
+        json,
+        human: format!("configuration file: {named}\n\n{listed}"),
+    }
 }

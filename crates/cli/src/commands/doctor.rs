@@ -58,12 +58,19 @@ impl Findings {
     }
 
     fn add(&mut self, check: &str, state: State, found: String, remedy: String) {
-        self.checks.push(Finding { check: check.to_owned(), state, found, remedy });
+        self.checks.push(Finding {
+            check: check.to_owned(),
+            state,
+            found,
+            remedy,
+        });
     }
 
     /// Notes an error, or hands on the value.
     fn keep<T>(&mut self, check: &str, result: Result<T, CliError>) -> Option<T> {
-        result.map_err(|error| self.fail(check, error.to_string(), error.remedy())).ok()
+        result
+            .map_err(|error| self.fail(check, error.to_string(), error.remedy()))
+            .ok()
     }
 
     fn worst(&self) -> State {
@@ -82,7 +89,9 @@ impl Findings {
 pub(super) async fn run(context: &Context) -> Result<(), CliError> {
     let findings = look(context).await;
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    context.console.report(&Report::new(&findings, human(&findings, colour)))?;
+    context
+        .console
+        .report(&Report::new(&findings, human(&findings, colour)))?;
     if findings.worst() != State::Fail {
         return Ok(());
     }
@@ -105,9 +114,18 @@ async fn look(context: &Context) -> Findings {
     if let Some(manifest) = &manifest {
         let (cluster, version) = (&manifest.cluster, manifest.version);
         let count = manifest.nodes.len();
-        findings.ok("manifest", format!("cluster {cluster}, version {version}, {count} nodes, signed"));
-        if findings.keep("initiator", IntentSigner::new(settings, manifest)).is_some() {
-            findings.ok("initiator", "the key file is safe, and the manifest knows its key");
+        findings.ok(
+            "manifest",
+            format!("cluster {cluster}, version {version}, {count} nodes, signed"),
+        );
+        if findings
+            .keep("initiator", IntentSigner::new(settings, manifest))
+            .is_some()
+        {
+            findings.ok(
+                "initiator",
+                "the key file is safe, and the manifest knows its key",
+            );
         }
     }
     free_space(settings.file().and_then(Path::parent), &mut findings);
@@ -117,13 +135,22 @@ async fn look(context: &Context) -> Findings {
 
 async fn look_at_service(context: &Context, manifest: Option<&Manifest>, findings: &mut Findings) {
     let settings = &context.settings;
-    let Some(open) = findings.keep("gateway", ApiClient::anonymous(settings)) else { return };
+    let Some(open) = findings.keep("gateway", ApiClient::anonymous(settings)) else {
+        return;
+    };
     let endpoint = open.endpoint().to_owned();
     match open.probe("/health/live").await {
         Ok((200, _)) => findings.ok("gateway", format!("{endpoint} answers")),
         Ok((status, _)) => {
-            let remedy = format!("is `{}` the address of a coordinator?", Setting::Endpoint.name());
-            findings.fail("gateway", format!("{endpoint} answers with status {status}"), remedy);
+            let remedy = format!(
+                "is `{}` the address of a coordinator?",
+                Setting::Endpoint.name()
+            );
+            findings.fail(
+                "gateway",
+                format!("{endpoint} answers with status {status}"),
+                remedy,
+            );
         }
         Err(error) => return findings.fail("gateway", error.to_string(), error.remedy()),
     }
@@ -136,7 +163,9 @@ async fn look_at_service(context: &Context, manifest: Option<&Manifest>, finding
         ),
         Err(error) => findings.fail("ready", error.to_string(), error.remedy()),
     }
-    let Some(client) = findings.keep("credential", ApiClient::new(settings)) else { return };
+    let Some(client) = findings.keep("credential", ApiClient::new(settings)) else {
+        return;
+    };
     let Some(answer) = findings.keep("credential", client.get::<NodeList>("/nodes").await) else {
         return;
     };
@@ -175,11 +204,18 @@ fn nodes(list: &NodeList, manifest: Option<&Manifest>, findings: &mut Findings) 
             }
             "online" if down.is_empty() => {
                 let (keys, load) = (node.keys_active, node.load_factor);
-                findings.ok(&check, format!("online, {keys} keys, load {load} of 100, links up"));
+                findings.ok(
+                    &check,
+                    format!("online, {keys} keys, load {load} of 100, links up"),
+                );
+            }
+            status if down.is_empty() => {
+                findings.warn(&check, format!("{status}: {trouble}"), start);
             }
             status => {
-                let found = format!("{status}: {trouble}; no link to {}", down.join(", "));
-                findings.warn(&check, found, "are the Noise ports open between the nodes?");
+                let found = format!("{status}: no link to {}", down.join(", "));
+                let remedy = "are these nodes up, and their Noise ports open to it?";
+                findings.warn(&check, found, remedy);
             }
         }
         if let Some(manifest) = manifest {
@@ -193,14 +229,24 @@ fn nodes(list: &NodeList, manifest: Option<&Manifest>, findings: &mut Findings) 
             "the service has cluster {}, version {theirs}; this configuration has {}, version {ours}",
             list.cluster, manifest.cluster,
         );
-        findings.fail("same manifest", found, "use the cluster's own manifest, from its owner");
+        findings.fail(
+            "same manifest",
+            found,
+            "use the cluster's own manifest, from its owner",
+        );
     } else {
-        findings.ok("same manifest", "cluster and version are those of the service");
+        findings.ok(
+            "same manifest",
+            "cluster and version are those of the service",
+        );
     }
 }
 
 fn identity(node: &NodeView, manifest: &Manifest, findings: &mut Findings) {
-    let known = manifest.nodes.iter().find(|known| known.id.as_str() == node.node_id);
+    let known = manifest
+        .nodes
+        .iter()
+        .find(|known| known.id.as_str() == node.node_id);
     let remedy = "do not trust this service before its owner has explained it";
     match known {
         Some(known) if hex::encode(known.identity) == node.public_key => {}
@@ -217,11 +263,17 @@ fn identity(node: &NodeView, manifest: &Manifest, findings: &mut Findings) {
 
 fn free_space(folder: Option<&Path>, findings: &mut Findings) {
     let Some(folder) = folder else { return };
-    let Ok(disk) = rustix::fs::statvfs(folder) else { return };
+    let Ok(disk) = rustix::fs::statvfs(folder) else {
+        return;
+    };
     let free_mib = disk.f_bavail.saturating_mul(disk.f_frsize) >> 20;
     let found = format!("{free_mib} MiB free at {}", folder.display());
     if free_mib < WARN_FREE_MIB {
-        findings.warn("disk", found, "make room: audit logs that cannot be written stop signing");
+        findings.warn(
+            "disk",
+            found,
+            "make room: audit logs that cannot be written stop signing",
+        );
     } else {
         findings.ok("disk", found);
     }
@@ -246,15 +298,30 @@ fn seconds_of(rfc3339: &str) -> Option<u64> {
 }
 
 fn human(findings: &Findings, colour: bool) -> String {
-    let width = findings.checks.iter().map(|finding| finding.check.len()).max().unwrap_or(0);
+    let width = findings
+        .checks
+        .iter()
+        .map(|finding| finding.check.len())
+        .max()
+        .unwrap_or(0);
     let mut text = String::new();
-    for Finding { check, state, found, remedy } in &findings.checks {
+    for Finding {
+        check,
+        state,
+        found,
+        remedy,
+    } in &findings.checks
+    {
         let (word, code) = match state {
             State::Ok => ("ok  ", 32),
             State::Warn => ("warn", 33),
             State::Fail => ("FAIL", 31),
         };
-        let word = if colour { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() };
+        let word = if colour {
+            format!("\x1b[{code}m{word}\x1b[0m")
+        } else {
+            word.to_owned()
+        };
         text += &format!("{word}  {check:width$}  {found}\n");
         if !remedy.is_empty() {
             text += &format!("      {:width$}  next: {remedy}\n", "");
@@ -271,12 +338,24 @@ mod tests {
 
     #[test]
     fn time__should_be_read_as_it_is_written() {
-        for seconds in [0, 951_782_399, 951_782_400, 1_709_251_199, 1_763_800_000, 4_102_444_800] {
+        for seconds in [
+            0,
+            951_782_399,
+            951_782_400,
+            1_709_251_199,
+            1_763_800_000,
+            4_102_444_800,
+        ] {
             let text = UnixSeconds(seconds).to_rfc3339();
             assert_eq!(seconds_of(&text), Some(seconds), "{text}");
         }
         assert_eq!(seconds_of("2024-02-29T23:59:59.123Z"), Some(1_709_251_199));
-        for bad in ["", "2024", "2024-13-01T00:00:00Z", "2024-01-01T00:00:00+01:00"] {
+        for bad in [
+            "",
+            "2024",
+            "2024-13-01T00:00:00Z",
+            "2024-01-01T00:00:00+01:00",
+        ] {
             assert_eq!(seconds_of(bad), None, "{bad}");
         }
     }
@@ -291,7 +370,10 @@ mod tests {
         findings.fail("c", "x", "do this");
         assert_eq!(findings.worst(), State::Fail);
         let text = human(&findings, false);
-        assert!(text.contains("FAIL  c  x") && text.contains("next: do this"), "{text}");
+        assert!(
+            text.contains("FAIL  c  x") && text.contains("next: do this"),
+            "{text}"
+        );
         assert!(!text.contains('\x1b'));
     }
 }

@@ -8,7 +8,6 @@ use super::{Context, CreateOrder};
 use crate::args::{IntentAction, IntentBuild};
 use crate::console::Report;
 use crate::error::CliError;
-use crate::intents::BuiltIntent;
 
 pub(super) async fn run(context: &Context, action: IntentAction) -> Result<Report, CliError> {
     match action {
@@ -22,34 +21,29 @@ async fn build_intent(context: &Context, build: IntentBuild) -> Result<Report, C
     match build {
         IntentBuild::CreateKey(args) => {
             let order = CreateOrder::read(args, &connection.manifest)?;
-            let (built, request) = order.request(&connection)?;
-            Ok(report("/api/v1/keys", &built, &request))
+            let (_, request) = order.request(&connection)?;
+            Ok(report(&request))
         }
         IntentBuild::Sign(args) => {
-            let (built, request) = super::sign::build_only(&connection, &args).await?;
-            Ok(report("/api/v1/sign", &built, &request))
+            let (_, request) = super::sign::build_only(&connection, &args).await?;
+            Ok(report(&request))
         }
     }
 }
 
-/// The body as it is posted, for people too: it is meant for `curl --data @-`.
-fn report(path: &str, built: &BuiltIntent, body: &impl Serialize) -> Report {
-    let body = serde_json::to_value(body).expect("requests hold text keys");
-    let human = serde_json::to_string_pretty(&body).expect("a JSON value can be written");
-    let json = json!({
-        "method": "POST",
-        "path": path,
-        "idempotency_key": built.intent.idempotency_key,
-        "intent_digest": built.signed.digest().to_string(),
-        "expires_at": built.intent.expires_at.to_rfc3339(),
-        "body": body,
-    });
+/// The body as it is posted, also with `--json`: it is meant for `curl --data @-`.
+fn report(body: &impl Serialize) -> Report {
+    let json = serde_json::to_value(body).expect("requests hold text keys");
+    let human = serde_json::to_string_pretty(&json).expect("a JSON value can be written");
     Report { json, human }
 }
 
 fn show(text: &str) -> Result<Report, CliError> {
     let intent = Intent::from_bytes(&unhex("the intent", text)?).map_err(|error| {
-        CliError::invalid(format!("not an intent: {error}"), "give the canonical bytes in hex")
+        CliError::invalid(
+            format!("not an intent: {error}"),
+            "give the canonical bytes in hex",
+        )
     })?;
     let json = json!({
         "digest": intent.digest().to_string(),

@@ -2,6 +2,7 @@ use std::time::{Duration, Instant};
 
 use quorate_api::rest::{CreateKeyRequest, KeyList, KeyView, SessionView, UpdateKeyRequest};
 use quorate_chains::Chain;
+use quorate_coordinator::CoordinatorError;
 use quorate_intent::{Act, CreateKey, Manifest};
 use quorate_types::{
     Algorithm, ChainId, Committee, KeyId, KeyStatus, NodeId, ProtocolName, Right, Rights, Threshold,
@@ -38,7 +39,10 @@ pub(super) async fn run(context: &Context, action: KeyAction) -> Result<Report, 
 
 /// What is needed to read keys: no key of an initiator.
 fn reader(context: &Context) -> Result<(Manifest, ApiClient), CliError> {
-    Ok((read_manifest(&context.settings)?, ApiClient::new(&context.settings)?))
+    Ok((
+        read_manifest(&context.settings)?,
+        ApiClient::new(&context.settings)?,
+    ))
 }
 
 /// A key to be made, with what is not part of the intent.
@@ -56,11 +60,12 @@ impl CreateOrder {
         let algorithm: Algorithm = parse("--algorithm", &args.algorithm)?;
         let chain: ChainId = parse("--chain", &args.chain)?;
         let known = Chain::parse(&chain).ok_or_else(|| unknown_chain(&chain))?;
-        let refused = |refusal: quorate_chains::Refusal| {
-            CliError::invalid(refusal.to_string(), "choose another chain or algorithm")
-        };
-        known.check_key(algorithm, algorithm.curve()).map_err(refused)?;
-        known.check_address_kind(&args.address_kind).map_err(refused)?;
+        known
+            .check_key(algorithm, algorithm.curve())
+            .map_err(CliError::not_sent)?;
+        known
+            .check_address_kind(&args.address_kind)
+            .map_err(CliError::not_sent)?;
         let protocol = match &args.protocol {
             Some(name) => parse("--protocol", name)?,
             None => default_protocol(algorithm),
@@ -80,7 +85,12 @@ impl CreateOrder {
             idempotency_key: args.idempotency_key,
             lifetime_seconds: args.expires_in,
         };
-        Ok(Self { create, description: args.description, tags: args.tag, options })
+        Ok(Self {
+            create,
+            description: args.description,
+            tags: args.tag,
+            options,
+        })
     }
 
     /// The request and the intent in it.
@@ -88,8 +98,15 @@ impl CreateOrder {
         self,
         connection: &Connection,
     ) -> Result<(BuiltIntent, CreateKeyRequest), CliError> {
-        let Self { create, description, tags, options } = self;
-        let built = connection.signer.build(Act::CreateKey(create.clone()), &options)?;
+        let Self {
+            create,
+            description,
+            tags,
+            options,
+        } = self;
+        let built = connection
+            .signer
+            .build(Act::CreateKey(create.clone()), &options)?;
         let rights = create.rights.iter().map(Right::as_str).map(str::to_owned);
         let request = CreateKeyRequest {
             algorithm: create.algorithm.to_string(),
@@ -141,17 +158,27 @@ pub(crate) async fn create_key(
             spinner.say(progress(client, session).await);
         }
         tokio::time::sleep(LOOK_EVERY).await;
-        view = client.get::<KeyView>(&format!("/keys/{expected}")).await?.data;
+        view = client
+            .get::<KeyView>(&format!("/keys/{expected}"))
+            .await?
+            .data;
     }
     let certified = checked(&view, &connection.manifest, expected)?;
     let (intent, tenant) = (built.signed.digest(), &built.intent.tenant);
-    certified.check_asked(&Asked { intent, tenant, create: &create })?;
+    certified.check_asked(&Asked {
+        intent,
+        tenant,
+        create: &create,
+    })?;
     Ok((view, certified))
 }
 
 /// What a session is doing, in a few words; nothing if it cannot be asked now.
 async fn progress(client: &ApiClient, session: &str) -> String {
-    match client.get::<SessionView>(&format!("/sessions/{session}")).await {
+    match client
+        .get::<SessionView>(&format!("/sessions/{session}"))
+        .await
+    {
         Ok(answer) => super::session::one_line(&answer.data),
         Err(_) => "waiting".to_owned(),
     }
@@ -180,7 +207,10 @@ pub(crate) async fn fetch_key(
 
 fn checked(view: &KeyView, manifest: &Manifest, key: KeyId) -> Result<CertifiedKey, CliError> {
     if view.status == KeyStatus::Failed.as_str() {
-        let why = view.error_message.as_deref().unwrap_or("the nodes did not make it");
+        let why = view
+            .error_message
+            .as_deref()
+            .unwrap_or("the nodes did not make it");
         let (code, message) = why.split_once(": ").unwrap_or(("ABORTED", why));
         return Err(CliError::Refused(Box::new(Refusal {
             status: 200,
@@ -217,7 +247,14 @@ async fn list(context: &Context, args: ListArgs) -> Result<Report, CliError> {
         let threshold = format!("{}-of-{}", view.threshold, view.total_nodes);
         let (chain, address) = (view.chain_type.clone(), view.address.clone());
         let created = view.created_at.clone();
-        vec![view.key_id.clone(), view.status.clone(), threshold, chain, address, created]
+        vec![
+            view.key_id.clone(),
+            view.status.clone(),
+            threshold,
+            chain,
+            address,
+            created,
+        ]
     };
     let header = ["key", "status", "signers", "chain", "address", "created"];
     let mut human = table(&header, list.keys.iter().map(row).collect());
@@ -235,8 +272,14 @@ async fn update(context: &Context, args: UpdateArgs) -> Result<Report, CliError>
         let remedy = "give --description, --tag or --no-tags";
         return Err(CliError::invalid("nothing to change was given", remedy));
     }
-    let change = UpdateKeyRequest { description: args.description, tags };
-    let view = client.put::<KeyView>(&format!("/keys/{key}"), &change).await?.data;
+    let change = UpdateKeyRequest {
+        description: args.description,
+        tags,
+    };
+    let view = client
+        .put::<KeyView>(&format!("/keys/{key}"), &change)
+        .await?
+        .data;
     checked(&view, &manifest, key)?;
     Ok(report(&view))
 }
@@ -244,23 +287,37 @@ async fn update(context: &Context, args: UpdateArgs) -> Result<Report, CliError>
 /// A key that was checked.
 fn report(view: &KeyView) -> Report {
     let members = view.committee.iter();
-    let members: Vec<String> = members.map(|m| format!("{} {}", m.index, m.node_id)).collect();
+    let members: Vec<String> = members
+        .map(|m| format!("{} {}", m.index, m.node_id))
+        .collect();
     let human = facts(&[
         ("key", view.key_id.clone()),
         ("status", view.status.clone()),
         ("address", view.address.clone()),
         ("chain", view.chain_type.clone()),
         ("public key", view.public_key.clone()),
-        ("algorithm", format!("{} over {}", view.algorithm, view.curve)),
+        (
+            "algorithm",
+            format!("{} over {}", view.algorithm, view.curve),
+        ),
         ("protocol", view.protocol.clone()),
-        ("signers", format!("any {} of {}", view.threshold, view.total_nodes)),
+        (
+            "signers",
+            format!("any {} of {}", view.threshold, view.total_nodes),
+        ),
         ("shares", members.join(", ")),
         ("epoch", view.epoch.to_string()),
         ("rights", view.rights.join(", ")),
         ("description", view.description.clone()),
         ("tags", view.tags.join(", ")),
         ("created", view.created_at.clone()),
-        ("verified", format!("address and certificate, signed by {} nodes", view.committee.len())),
+        (
+            "verified",
+            format!(
+                "address and certificate, signed by {} nodes",
+                view.committee.len()
+            ),
+        ),
     ]);
     let mut report = Report::new(view, human);
     if let Value::Object(fields) = &mut report.json {
@@ -278,16 +335,26 @@ fn committee(
         let known = manifest.nodes.len();
         let count = usize::try_from(wanted).unwrap_or(usize::MAX);
         if count > known {
-            let what = format!("{wanted} nodes are asked for, the manifest has {known}");
-            return Err(CliError::invalid(what, "give a smaller --nodes"));
+            let too_many = CoordinatorError::TooManyNodes {
+                asked: wanted,
+                nodes: known,
+            };
+            return Err(CliError::not_sent(too_many));
         }
-        manifest.nodes.iter().take(count).map(|node| node.id.clone()).collect()
+        manifest
+            .nodes
+            .iter()
+            .take(count)
+            .map(|node| node.id.clone())
+            .collect()
     } else {
-        args.node.iter().map(|name| known_node(name, manifest)).collect::<Result<_, _>>()?
+        args.node
+            .iter()
+            .map(|name| known_node(name, manifest))
+            .collect::<Result<_, _>>()?
     };
     let total = members.len() as u64;
-    let threshold = Threshold::new(args.threshold, total)
-        .map_err(|error| CliError::invalid(error.to_string(), "change --threshold or --nodes"))?;
+    let threshold = Threshold::new(args.threshold, total).map_err(CliError::not_sent)?;
     let committee = Committee::new(members)
         .map_err(|error| CliError::invalid(error.to_string(), "name each --node once"))?;
     Ok((threshold, committee))
@@ -300,7 +367,10 @@ fn known_node(name: &str, manifest: &Manifest) -> Result<NodeId, CliError> {
     }
     let known: Vec<&str> = manifest.nodes.iter().map(|node| node.id.as_str()).collect();
     let what = format!("the manifest has no node `{node}`");
-    Err(CliError::invalid(what, format!("its nodes: {}", known.join(", "))))
+    Err(CliError::invalid(
+        what,
+        format!("its nodes: {}", known.join(", ")),
+    ))
 }
 
 fn rights(names: &[String]) -> Result<Rights, CliError> {
@@ -323,7 +393,10 @@ fn default_protocol(algorithm: Algorithm) -> ProtocolName {
 
 fn unknown_chain(chain: &ChainId) -> CliError {
     let known = Chain::ALL.map(Chain::as_str).join(", ");
-    CliError::invalid(format!("unknown chain `{chain}`"), format!("known: {known}"))
+    CliError::invalid(
+        format!("unknown chain `{chain}`"),
+        format!("known: {known}"),
+    )
 }
 
 /// Parses an id of the command line or of an answer.
@@ -332,7 +405,10 @@ pub(super) fn parse<T: std::str::FromStr<Err: ToString>>(
     text: &str,
 ) -> Result<T, CliError> {
     let invalid = |error: T::Err| {
-        CliError::invalid(format!("{what}: {}", error.to_string()), "correct it; see --help")
+        CliError::invalid(
+            format!("{what}: {}", error.to_string()),
+            "correct it; see --help",
+        )
     };
     text.parse().map_err(invalid)
 }

@@ -33,13 +33,27 @@ fn list_report(list: &NodeList) -> Report {
             format!("{up}/{}", node.links.len()),
             node.load_factor.to_string(),
             node.keys_active.to_string(),
-            node.heartbeat_micros.map(|us| format!("{us} µs")).unwrap_or_default(),
+            node.heartbeat_micros
+                .map(|us| format!("{us} µs"))
+                .unwrap_or_default(),
             node.last_error.clone().unwrap_or_default(),
         ]
     };
-    let header = ["node", "status", "endpoint", "links", "load", "keys", "heartbeat", "trouble"];
+    let header = [
+        "node",
+        "status",
+        "endpoint",
+        "links",
+        "load",
+        "keys",
+        "heartbeat",
+        "trouble",
+    ];
     let rows = list.nodes.iter().map(row).collect();
-    let title = format!("cluster {}, manifest version {}", list.cluster, list.manifest_version);
+    let title = format!(
+        "cluster {}, manifest version {}",
+        list.cluster, list.manifest_version
+    );
     Report::new(list, format!("{title}\n\n{}", table(&header, rows)))
 }
 
@@ -62,13 +76,26 @@ fn node_report(node: &NodeView) -> Report {
         ("identity", node.public_key.clone()),
         ("version", node.version.clone()),
         ("protocols", node.capabilities.join(", ")),
-        ("load", format!("{} of 100, {} sessions", node.load_factor, node.sessions_active)),
+        (
+            "load",
+            format!(
+                "{} of 100, {} sessions",
+                node.load_factor, node.sessions_active
+            ),
+        ),
         ("keys", node.keys_active.to_string()),
         ("problems", node.key_problems.join("; ")),
         ("cpu", format!("{:.2} s", node.cpu_seconds)),
         ("heartbeat", node.last_heartbeat.clone().unwrap_or_default()),
     ]);
-    let header = ["link to", "state", "round trip", "sent", "received", "trouble"];
+    let header = [
+        "link to",
+        "state",
+        "round trip",
+        "sent",
+        "received",
+        "trouble",
+    ];
     let links = table(&header, node.links.iter().map(link).collect());
     Report::new(node, format!("{about}\n{links}"))
 }

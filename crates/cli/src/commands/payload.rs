@@ -32,15 +32,24 @@ pub(crate) fn read(args: &PayloadArgs) -> Result<Payload, CliError> {
         (MessageType::Raw, read_file(path)?)
     } else {
         let what = "nothing to sign was given";
-        return Err(CliError::invalid(what, "give --tx, --tx-file, --raw-hash or --message"));
+        return Err(CliError::invalid(
+            what,
+            "give --tx, --tx-file, --raw-hash or --message",
+        ));
     };
-    Ok(Payload { message_type, bytes })
+    Ok(Payload {
+        message_type,
+        bytes,
+    })
 }
 
 /// Bytes in hex from the flag of this name.
 pub(crate) fn unhex(flag: &str, text: &str) -> Result<Vec<u8>, CliError> {
     hex::decode(text.strip_prefix("0x").unwrap_or(text)).map_err(|_| {
-        CliError::invalid(format!("{flag} is not in hex"), "give pairs of 0-9 a-f, 0x optional")
+        CliError::invalid(
+            format!("{flag} is not in hex"),
+            "give pairs of 0-9 a-f, 0x optional",
+        )
     })
 }
 
@@ -56,7 +65,10 @@ fn read_file(path: &Path) -> Result<Vec<u8>, CliError> {
     let limit = 2 * MAX_PAYLOAD as u64 + 16;
     let mut content = Vec::new();
     let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(limit + 1).read_to_end(&mut content)
+        std::io::stdin()
+            .lock()
+            .take(limit + 1)
+            .read_to_end(&mut content)
     } else {
         let file = std::fs::File::open(path);
         file.and_then(|file| file.take(limit + 1).read_to_end(&mut content))
@@ -64,7 +76,10 @@ fn read_file(path: &Path) -> Result<Vec<u8>, CliError> {
     read.map_err(|error| CliError::file(path, "read", &error))?;
     if content.len() as u64 > limit {
         let what = format!("{}: longer than a payload may be", path.display());
-        return Err(CliError::invalid(what, format!("the limit is {MAX_PAYLOAD} bytes")));
+        return Err(CliError::invalid(
+            what,
+            format!("the limit is {MAX_PAYLOAD} bytes"),
+        ));
     }
     Ok(content)
 }
@@ -82,7 +97,12 @@ mod tests {
 
     #[test]
     fn flag__must_be_hex() {
-        assert!(unhex("--tx", "0x0g").unwrap_err().to_string().contains("--tx"));
+        assert!(
+            unhex("--tx", "0x0g")
+                .unwrap_err()
+                .to_string()
+                .contains("--tx")
+        );
         assert_eq!(unhex("--tx", "0x0a").unwrap(), [10]);
     }
 }

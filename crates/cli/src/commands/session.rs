@@ -19,27 +19,44 @@ pub(super) async fn run(context: &Context, action: SessionAction) -> Result<Repo
     match action {
         SessionAction::Show { session_id } => Ok(report(&fetch(&client, &session_id).await?)),
         SessionAction::Watch { session_id } => watch(context, &client, &session_id).await,
-        SessionAction::List { key, status, intent_digest, limit, cursor } => {
+        SessionAction::List {
+            key,
+            status,
+            intent_digest,
+            limit,
+            cursor,
+        } => {
             let query = Query::default()
                 .with("key_id", key.as_deref())
                 .with("status", status.as_deref())
                 .with("intent_digest", intent_digest.as_deref())
                 .with("limit", Some(&limit.to_string()))
                 .with("cursor", cursor.as_deref());
-            let list = client.get::<SessionList>(&query.after("/sessions")).await?.data;
+            let list = client
+                .get::<SessionList>(&query.after("/sessions"))
+                .await?
+                .data;
             Ok(list_report(&list))
         }
         SessionAction::Cancel { session_id } => {
             let id: SessionId = parse("session id", &session_id)?;
             let path = format!("/sessions/{id}/cancel");
-            Ok(report(&client.post::<SessionView>(&path, &json!({}), None).await?.data))
+            Ok(report(
+                &client
+                    .post::<SessionView>(&path, &json!({}), None)
+                    .await?
+                    .data,
+            ))
         }
     }
 }
 
 async fn fetch(client: &ApiClient, session_id: &str) -> Result<SessionView, CliError> {
     let id: SessionId = parse("session id", session_id)?;
-    Ok(client.get::<SessionView>(&format!("/sessions/{id}")).await?.data)
+    Ok(client
+        .get::<SessionView>(&format!("/sessions/{id}"))
+        .await?
+        .data)
 }
 
 /// Prints a line for each change until the session ends.
@@ -84,7 +101,10 @@ fn report(view: &SessionView) -> Report {
         let (waited_ms, reason) = (given_up.waited_ms, &given_up.reason);
         format!("attempt {attempt} waited {waited_ms} ms for {nodes}: {reason}")
     });
-    let error = view.error.as_ref().map(|error| format!("{}: {}", error.code, error.message));
+    let error = view
+        .error
+        .as_ref()
+        .map(|error| format!("{}: {}", error.code, error.message));
     let human = facts(&[
         ("session", view.session_id.clone()),
         ("kind", view.kind.clone()),
@@ -96,17 +116,32 @@ fn report(view: &SessionView) -> Report {
         ("signature", view.signature.clone().unwrap_or_default()),
         ("created", view.created_at.clone()),
         ("completed", view.completed_at.clone().unwrap_or_default()),
-        ("took", view.duration_ms.map(|ms| format!("{ms} ms")).unwrap_or_default()),
+        (
+            "took",
+            view.duration_ms
+                .map(|ms| format!("{ms} ms"))
+                .unwrap_or_default(),
+        ),
     ]);
     Report::new(view, human)
 }
 
 fn list_report(list: &SessionList) -> Report {
     let row = |view: &SessionView| {
-        let took = view.duration_ms.map(|ms| format!("{ms} ms")).unwrap_or_default();
+        let took = view
+            .duration_ms
+            .map(|ms| format!("{ms} ms"))
+            .unwrap_or_default();
         let nodes = view.participating_nodes.join(",");
         let id = view.session_id.clone();
-        vec![id, view.kind.clone(), view.status.clone(), nodes, took, view.created_at.clone()]
+        vec![
+            id,
+            view.kind.clone(),
+            view.status.clone(),
+            nodes,
+            took,
+            view.created_at.clone(),
+        ]
     };
     let header = ["session", "kind", "status", "nodes", "took", "created"];
     let mut human = table(&header, list.sessions.iter().map(row).collect());

@@ -30,20 +30,24 @@ impl SignOrder<'_> {
     /// What the signature would mean, computed as every participant computes it.
     fn decoded(&self) -> Result<Decoded, CliError> {
         let statement = self.key.statement();
-        let Payload { message_type, bytes } = &self.payload;
+        let Payload {
+            message_type,
+            bytes,
+        } = &self.payload;
         let (rights, algorithm) = (&statement.rights, statement.algorithm);
         let effect = effect_of(self.key.chain(), *message_type, bytes, rights, algorithm);
-        effect.map(|effect| effect.decoded).map_err(|refusal| {
-            let remedy = "nothing was sent: every participant would refuse it too. Correct the \
-                          payload, or use a key that was created with the right for it";
-            CliError::invalid(refusal.to_string(), remedy)
-        })
+        effect
+            .map(|effect| effect.decoded)
+            .map_err(CliError::not_sent)
     }
 
     /// The request and the intent in it.
     fn request(&self, connection: &Connection) -> Result<(BuiltIntent, SignRequest), CliError> {
         let statement = self.key.statement();
-        let Payload { message_type, bytes } = &self.payload;
+        let Payload {
+            message_type,
+            bytes,
+        } = &self.payload;
         let act = Act::Sign(Sign {
             key: statement.key,
             path: KEY_ITSELF.to_owned(),
@@ -67,10 +71,19 @@ impl SignOrder<'_> {
 
 pub(super) async fn run(context: &Context, args: SignArgs) -> Result<Report, CliError> {
     let connection = context.connect()?;
-    let (key, order) = (fetched(&connection, &args).await?, payload::read(&args.payload)?);
-    let order = SignOrder { key: &key, payload: order, options: options(&args) };
+    let (key, order) = (
+        fetched(&connection, &args).await?,
+        payload::read(&args.payload)?,
+    );
+    let order = SignOrder {
+        key: &key,
+        payload: order,
+        options: options(&args),
+    };
     let decoded = order.decoded()?;
-    context.console.note(super::tx::meaning(&decoded).trim_end());
+    context
+        .console
+        .note(super::tx::meaning(&decoded).trim_end());
     let spinner = context.console.spinner("the nodes sign");
     let (result, verified) = sign(&connection, &order, Some(&spinner)).await?;
     drop(spinner);
@@ -82,8 +95,16 @@ pub(super) async fn build_only(
     connection: &Connection,
     args: &SignArgs,
 ) -> Result<(BuiltIntent, SignRequest), CliError> {
-    let (key, payload) = (fetched(connection, args).await?, payload::read(&args.payload)?);
-    SignOrder { key: &key, payload, options: options(args) }.request(connection)
+    let (key, payload) = (
+        fetched(connection, args).await?,
+        payload::read(&args.payload)?,
+    );
+    SignOrder {
+        key: &key,
+        payload,
+        options: options(args),
+    }
+    .request(connection)
 }
 
 async fn fetched(connection: &Connection, args: &SignArgs) -> Result<CertifiedKey, CliError> {
@@ -108,22 +129,29 @@ pub(crate) async fn sign(
     let (built, request) = order.request(connection)?;
     let client = &connection.client;
     let deadline = Instant::now() + SIGN_DEADLINE;
-    let mut name = Some(built.intent.idempotency_key.as_str());
+    let name = built.intent.idempotency_key.as_str();
     loop {
-        let result = client.post::<SignResult>("/sign", &request, name).await?.data;
+        // While it goes on, the same request again joins its own session.
+        let result = client
+            .post::<SignResult>("/sign", &request, Some(name))
+            .await?
+            .data;
         if result.signature.is_some() || result.status == "Completed" {
-            let Payload { message_type, bytes } = &order.payload;
+            let Payload {
+                message_type,
+                bytes,
+            } = &order.payload;
             let verified = verified_signature(order.key, *message_type, bytes, &result)?;
             return Ok((result, verified));
         }
         if Instant::now() >= deadline {
             let what = format!("session {} is still {}", result.session_id, result.status);
-            let remedy = format!("follow it with `quorate session watch {}`", result.session_id);
+            let remedy = format!(
+                "follow it with `quorate session watch {}`",
+                result.session_id
+            );
             return Err(CliError::failed(what, remedy));
         }
-        // The same intent again joins its own session. Without the Idempotency-Key, whose first
-        // answer is kept: that one was "not yet".
-        name = None;
         if let Some(spinner) = spinner {
             let path = format!("/sessions/{}", result.session_id);
             if let Ok(answer) = client.get::<SessionView>(&path).await {
@@ -139,12 +167,26 @@ fn report(result: &SignResult, verified: &VerifiedSignature, decoded: &Decoded) 
         ("signature", hex::encode(verified.signature.as_bytes())),
         ("recovery id", verified.signature.recovery_id().to_string()),
         ("digest", verified.message_hash.clone()),
-        ("signed tx", transaction.map(|t| hex::encode(&t.bytes)).unwrap_or_default()),
-        ("tx id", transaction.map(|t| t.tx_id.clone()).unwrap_or_default()),
-        ("from", transaction.map(|t| t.from.clone()).unwrap_or_default()),
+        (
+            "signed tx",
+            transaction
+                .map(|t| hex::encode(&t.bytes))
+                .unwrap_or_default(),
+        ),
+        (
+            "tx id",
+            transaction.map(|t| t.tx_id.clone()).unwrap_or_default(),
+        ),
+        (
+            "from",
+            transaction.map(|t| t.from.clone()).unwrap_or_default(),
+        ),
         ("signers", result.signers.join(", ")),
         ("session", result.session_id.clone()),
-        ("verified", "with the certified key, over this payload".to_owned()),
+        (
+            "verified",
+            "with the certified key, over this payload".to_owned(),
+        ),
     ]);
     let mut report = Report::new(result, human);
     if let Value::Object(fields) = &mut report.json {

@@ -14,11 +14,13 @@ pub(super) fn run(action: TxAction) -> Result<Report, CliError> {
     let payload = hex::encode(transaction.encode());
     let json = json!({
         "chain_type": chain.as_str(),
-        "message_type": "transaction",
-        "message": payload,
+        "unsigned_transaction": payload,
         "decoded": decoded,
     });
-    Ok(Report { json, human: payload })
+    Ok(Report {
+        json,
+        human: payload,
+    })
 }
 
 fn unsigned(args: TxEthereum) -> Result<Eip1559, CliError> {
@@ -44,8 +46,17 @@ pub(super) fn meaning(decoded: &quorate_chains::Decoded) -> String {
     facts(&[
         ("act", decoded.kind.to_string()),
         ("moves", outputs.collect::<Vec<_>>().join("; ")),
-        ("fee up to", decoded.fee.map(|fee| fee.to_string()).unwrap_or_default()),
-        ("nonce", decoded.nonce.map(|nonce| nonce.to_string()).unwrap_or_default()),
+        (
+            "fee up to",
+            decoded.fee.map(|fee| fee.to_string()).unwrap_or_default(),
+        ),
+        (
+            "nonce",
+            decoded
+                .nonce
+                .map(|nonce| nonce.to_string())
+                .unwrap_or_default(),
+        ),
         ("warnings", warnings.join(", ")),
     ])
 }

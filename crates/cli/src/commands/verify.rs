@@ -26,19 +26,35 @@ pub(super) async fn run(context: &Context, args: VerifyArgs) -> Result<Report, C
         (Some(key), _) => certified(context, key).await?,
         (None, Some(public_key)) => given(&args, public_key)?,
         (None, None) => {
-            return Err(CliError::invalid("no key was given", "give --key or --public-key"));
+            return Err(CliError::invalid(
+                "no key was given",
+                "give --key or --public-key",
+            ));
         }
     };
     let payload = payload::read(&args.payload)?;
     let signature = unhex("--signature", &args.signature)?;
     let signature = <[u8; 64]>::try_from(signature.as_slice()).map_err(|_| {
-        CliError::invalid("--signature does not have 64 bytes", "give r and s, or R and S, in hex")
+        CliError::invalid(
+            "--signature does not have 64 bytes",
+            "give r and s, or R and S, in hex",
+        )
     })?;
     // Verification signs nothing: what a key may sign does not matter here.
     let rights: Rights = [Right::RawHash, Right::RawMessage].into_iter().collect();
-    let Subject { public_key, algorithm, chain } = &subject;
-    let effect = effect_of(*chain, payload.message_type, &payload.bytes, &rights, *algorithm)
-        .map_err(Mismatch::Payload)?;
+    let Subject {
+        public_key,
+        algorithm,
+        chain,
+    } = &subject;
+    let effect = effect_of(
+        *chain,
+        payload.message_type,
+        &payload.bytes,
+        &rights,
+        *algorithm,
+    )
+    .map_err(CliError::not_sent)?;
     let digest = effect.digests.first().ok_or(Mismatch::NoSignature)?;
     check(&subject, &payload.bytes, digest.as_bytes(), &signature).map_err(Mismatch::Signature)?;
     let json = json!({
@@ -49,13 +65,18 @@ pub(super) async fn run(context: &Context, args: VerifyArgs) -> Result<Report, C
         "decoded": effect.decoded,
     });
     let is_transaction = payload.message_type == MessageType::Transaction;
-    let meaning = is_transaction.then(|| super::tx::meaning(&effect.decoded)).unwrap_or_default();
+    let meaning = is_transaction
+        .then(|| super::tx::meaning(&effect.decoded))
+        .unwrap_or_default();
     let human = facts(&[
         ("signature", "valid".to_owned()),
         ("public key", hex::encode(public_key)),
         ("digest", digest.to_string()),
     ]);
-    Ok(Report { json, human: human + &meaning })
+    Ok(Report {
+        json,
+        human: human + &meaning,
+    })
 }
 
 fn check(
@@ -65,7 +86,9 @@ fn check(
     signature: &[u8; 64],
 ) -> Result<(), VerifyError> {
     match <[u8; 32]>::try_from(subject.public_key.as_slice()) {
-        Ok(key) if subject.algorithm == Algorithm::EdDsa => verify_ed25519(&key, message, signature),
+        Ok(key) if subject.algorithm == Algorithm::EdDsa => {
+            verify_ed25519(&key, message, signature)
+        }
         _ => verify_ecdsa(&subject.public_key, digest, signature),
     }
 }
@@ -77,21 +100,35 @@ async fn certified(context: &Context, key: &str) -> Result<Subject, CliError> {
     let (_, key) = fetch_key(&client, &manifest, id).await?;
     let statement = key.statement();
     let public_key = statement.public_key.clone();
-    supported(Subject { public_key, algorithm: statement.algorithm, chain: key.chain() })
+    supported(Subject {
+        public_key,
+        algorithm: statement.algorithm,
+        chain: key.chain(),
+    })
 }
 
 fn given(args: &VerifyArgs, public_key: &str) -> Result<Subject, CliError> {
     let public_key = unhex("--public-key", public_key)?;
     let algorithm: Algorithm = parse("--algorithm", &args.algorithm)?;
     quorate_verify::check_point(algorithm.curve(), &public_key).map_err(|error| {
-        CliError::invalid(format!("--public-key: {error}"), "give a compressed public key")
+        CliError::invalid(
+            format!("--public-key: {error}"),
+            "give a compressed public key",
+        )
     })?;
     let chain: ChainId = parse("--chain", &args.chain)?;
     let chain = Chain::parse(&chain).ok_or_else(|| {
         let known = Chain::ALL.map(Chain::as_str).join(", ");
-        CliError::invalid(format!("unknown chain `{chain}`"), format!("known: {known}"))
+        CliError::invalid(
+            format!("unknown chain `{chain}`"),
+            format!("known: {known}"),
+        )
     })?;
-    supported(Subject { public_key, algorithm, chain })
+    supported(Subject {
+        public_key,
+        algorithm,
+        chain,
+    })
 }
 
 fn supported(subject: Subject) -> Result<Subject, CliError> {

@@ -25,7 +25,10 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key).map_err(not_made)?.pem();
-        Ok(Self { issuer: Issuer::new(params, key), certificate })
+        Ok(Self {
+            issuer: Issuer::new(params, key),
+            certificate,
+        })
     }
 
     /// Writes the authority's own certificate.
@@ -36,13 +39,18 @@ impl Authority {
     /// Makes a key and a certificate for one process: `tls.crt` and `tls.key` in its folder.
     pub(super) fn issue(&self, identity: &PeerIdentity, folder: &Path) -> Result<(), CliError> {
         let name = identity.dns_name().map_err(|error| {
-            CliError::invalid(error.to_string(), "name nodes with a-z, 0-9 and inner hyphens")
+            CliError::invalid(
+                error.to_string(),
+                "name nodes with a-z, 0-9 and inner hyphens",
+            )
         })?;
         let key = KeyPair::generate().map_err(not_made)?;
         let mut params = params(vec![name], identity.id.as_str())?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
         let certificate = params.signed_by(&key, &self.issuer).map_err(not_made)?;
         replace_file(&folder.join("tls.crt"), &certificate.pem())?;
         let secret = zeroize::Zeroizing::new(key.serialize_pem());
@@ -52,7 +60,9 @@ impl Authority {
 
 fn params(names: Vec<String>, common_name: &str) -> Result<CertificateParams, CliError> {
     let mut params = CertificateParams::new(names).map_err(not_made)?;
-    params.distinguished_name.push(DnType::CommonName, common_name);
+    params
+        .distinguished_name
+        .push(DnType::CommonName, common_name);
     // A dev cluster outlives no machine; there is no rotation in it.
     params.not_before = date_time_ymd(2024, 1, 1);
     params.not_after = date_time_ymd(2074, 1, 1);
@@ -60,5 +70,8 @@ fn params(names: Vec<String>, common_name: &str) -> Result<CertificateParams, Cl
 }
 
 fn not_made(error: rcgen::Error) -> CliError {
-    CliError::failed(format!("a certificate cannot be made: {error}"), "report this as a defect")
+    CliError::failed(
+        format!("a certificate cannot be made: {error}"),
+        "report this as a defect",
+    )
 }

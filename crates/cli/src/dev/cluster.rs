@@ -36,7 +36,11 @@ const FILE: &str = "cluster.json";
 
 impl Cluster {
     pub(super) const fn new(http: SocketAddr, nodes: Vec<ClusterNode>) -> Self {
-        Self { version: VERSION, http, nodes }
+        Self {
+            version: VERSION,
+            http,
+            nodes,
+        }
     }
 
     /// Reads the file; none if this folder has no cluster yet.
@@ -61,7 +65,10 @@ impl Cluster {
     pub(super) fn existing(dir: &Path) -> Result<Self, CliError> {
         Self::read(dir)?.ok_or_else(|| {
             let what = format!("{}: no cluster lives here", dir.display());
-            CliError::invalid(what, "name its folder with --dir, or start one with `quorate dev`")
+            CliError::invalid(
+                what,
+                "name its folder with --dir, or start one with `quorate dev`",
+            )
         })
     }
 
@@ -89,7 +96,11 @@ impl Cluster {
 
 /// Configuration file of a process.
 pub(super) fn config_file(dir: &Path, name: &str) -> PathBuf {
-    let file = if name == COORDINATOR { "coordinator.toml" } else { "participant.toml" };
+    let file = if name == COORDINATOR {
+        "coordinator.toml"
+    } else {
+        "participant.toml"
+    };
     dir.join(name).join(file)
 }
 

@@ -42,7 +42,11 @@ pub(super) fn cluster(
     let mut nodes = Vec::new();
     for number in 1..=count {
         let id = NodeId::new(&format!("node-{number}")).expect("a valid name");
-        nodes.push(ClusterNode { id, grpc: ports.take()?, noise: ports.take()? });
+        nodes.push(ClusterNode {
+            id,
+            grpc: ports.take()?,
+            noise: ports.take()?,
+        });
     }
     let cluster = Cluster::new(http, nodes);
     let authority = Authority::new()?;
@@ -65,7 +69,10 @@ pub(super) fn write_configs(dir: &Path, cluster: &Cluster) -> Result<(), CliErro
         let path = config_file(dir, node.id.as_str());
         replace_file(&path, &to_toml(&participant_config(cluster, node)))?;
     }
-    replace_file(&config_file(dir, COORDINATOR), &to_toml(&coordinator_config(cluster)))?;
+    replace_file(
+        &config_file(dir, COORDINATOR),
+        &to_toml(&coordinator_config(cluster)),
+    )?;
     let client = json!({
         "endpoint": cluster.endpoint(),
         "credential_id": CREDENTIAL,
@@ -148,7 +155,10 @@ fn make_manifest(dir: &Path, nodes: Vec<ManifestNode>) -> Result<(), CliError> {
         version: 1,
         previous: Digest32::from_array([0; 32]),
         owner_quorum: 1,
-        owners: vec![Owner { id: owner_id.clone(), key: owner.verifying_key().to_bytes() }],
+        owners: vec![Owner {
+            id: owner_id.clone(),
+            key: owner.verifying_key().to_bytes(),
+        }],
         initiators: vec![Initiator {
             id: InitiatorId::new(INITIATOR).expect("a valid name"),
             key: initiator.verifying_key().to_bytes(),
@@ -159,10 +169,16 @@ fn make_manifest(dir: &Path, nodes: Vec<ManifestNode>) -> Result<(), CliError> {
     };
     let signed = SignedManifest::sign(manifest, [(&owner_id, &owner)]);
     let unusable = |error: quorate_intent::ManifestError| {
-        CliError::failed(format!("the new manifest is not valid: {error}"), "report this defect")
+        CliError::failed(
+            format!("the new manifest is not valid: {error}"),
+            "report this defect",
+        )
     };
     signed.verify_first().map_err(unusable)?;
-    replace_file(&dir.join("manifest.json"), &signed.to_json().map_err(unusable)?)
+    replace_file(
+        &dir.join("manifest.json"),
+        &signed.to_json().map_err(unusable)?,
+    )
 }
 
 /// Folder and certificate of the coordinator, and the credential of the client.
@@ -193,7 +209,10 @@ fn own_folder(path: &Path) -> Result<(), CliError> {
     if metadata.permissions().mode() & 0o077 != 0 {
         let path = path.display();
         let what = format!("{path}: others may enter the folder that will hold keys");
-        return Err(CliError::invalid(what, format!("chmod 700 {path}, or use another --dir")));
+        return Err(CliError::invalid(
+            what,
+            format!("chmod 700 {path}, or use another --dir"),
+        ));
     }
     Ok(())
 }

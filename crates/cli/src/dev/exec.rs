@@ -9,7 +9,10 @@ use crate::error::CliError;
 /// Ctrl-C nor the end of the terminal reaches it.
 pub(super) fn become_program(program: &[OsString]) -> Result<(), CliError> {
     let Some((program, arguments)) = program.split_first() else {
-        return Err(CliError::invalid("no program was given", "this is for `quorate dev` itself"));
+        return Err(CliError::invalid(
+            "no program was given",
+            "this is for `quorate dev` itself",
+        ));
     };
     // It fails only for the leader of a process group, which has left its session already.
     let _ = rustix::process::setsid();

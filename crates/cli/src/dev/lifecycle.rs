@@ -36,8 +36,11 @@ pub(super) async fn start(
     let cluster = prepare(dir, args)?;
     let mut pids = Pids::of(dir)?;
     let names = cluster.process_names();
-    let down: Vec<&str> =
-        names.iter().copied().filter(|name| pids.running(dir, name).is_none()).collect();
+    let down: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| pids.running(dir, name).is_none())
+        .collect();
     if down.is_empty() && !args.detach {
         let what = format!("the cluster in {} is running already", dir.display());
         let remedy = format!("stop it with `quorate dev stop --dir {}`", dir.display());
@@ -71,18 +74,30 @@ fn prepare(dir: &Path, args: &DevStart) -> Result<Cluster, CliError> {
         let count = args.nodes.unwrap_or(DEFAULT_NODES);
         if !(2..=MAX_NODES).contains(&count) {
             let what = format!("a cluster of {count} nodes is not possible");
-            return Err(CliError::invalid(what, format!("give 2 to {MAX_NODES} nodes")));
+            return Err(CliError::invalid(
+                what,
+                format!("give 2 to {MAX_NODES} nodes"),
+            ));
         }
         return create::cluster(dir, count, args.http);
     };
     let count = cluster.nodes.len();
     if let Some(wanted) = args.nodes.filter(|wanted| usize::from(*wanted) != count) {
-        let what = format!("the cluster in {} has {count} nodes, not {wanted}", dir.display());
-        return Err(CliError::invalid(what, "leave --nodes out, or use another --dir"));
+        let what = format!(
+            "the cluster in {} has {count} nodes, not {wanted}",
+            dir.display()
+        );
+        return Err(CliError::invalid(
+            what,
+            "leave --nodes out, or use another --dir",
+        ));
     }
     if let Some(http) = args.http.filter(|http| *http != cluster.http) {
         if Pids::of(dir)?.running(dir, COORDINATOR).is_some() {
-            let what = format!("the cluster runs and listens on {}, not on {http}", cluster.http);
+            let what = format!(
+                "the cluster runs and listens on {}, not on {http}",
+                cluster.http
+            );
             return Err(CliError::invalid(what, "stop it first"));
         }
         cluster.http = http;
@@ -118,7 +133,10 @@ fn spawn(
     environment: Environment<'_>,
 ) -> Result<(), CliError> {
     let child = process::start(dir, name, environment)?;
-    pids.set(name, i32::try_from(child.id()).expect("process ids of Linux are below 2^22"));
+    pids.set(
+        name,
+        i32::try_from(child.id()).expect("process ids of Linux are below 2^22"),
+    );
     children.insert(name.to_owned(), child);
     pids.write(dir)
 }
@@ -128,7 +146,10 @@ fn refuse_taken_ports(cluster: &Cluster, name: &str) -> Result<(), CliError> {
         Some(node) => vec![node.grpc, node.noise],
         None => vec![cluster.http],
     };
-    let Some(taken) = addresses.into_iter().find(|address| !ports::is_free(*address)) else {
+    let Some(taken) = addresses
+        .into_iter()
+        .find(|address| !ports::is_free(*address))
+    else {
         return Ok(());
     };
     let what = format!("another program listens on {taken}, the address of {name}");
@@ -166,11 +187,16 @@ fn ready_report(dir: &Path, cluster: &Cluster, pids: &Pids) -> Report {
 async fn stay(console: Console, children: &mut Children) -> Result<(), CliError> {
     let listen = |kind| {
         signal(kind).map_err(|error| {
-            CliError::failed(format!("signals cannot be handled: {error}"), "use --detach")
+            CliError::failed(
+                format!("signals cannot be handled: {error}"),
+                "use --detach",
+            )
         })
     };
-    let (mut interrupt, mut terminate) =
-        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (
+        listen(SignalKind::interrupt())?,
+        listen(SignalKind::terminate())?,
+    );
     loop {
         tokio::select! {
             _ = interrupt.recv() => return Ok(()),
@@ -179,7 +205,9 @@ async fn stay(console: Console, children: &mut Children) -> Result<(), CliError>
         }
         children.retain(|name, child| match child.try_wait() {
             Ok(Some(status)) => {
-                console.note(&format!("{name} ended ({status}); `quorate dev start-node` starts it"));
+                console.note(&format!(
+                    "{name} ended ({status}); `quorate dev start-node` starts it"
+                ));
                 false
             }
             _ => true,
@@ -203,14 +231,20 @@ pub(super) async fn stop(dir: &Path) -> Result<Report, CliError> {
     let cluster = Cluster::existing(dir)?;
     let mut pids = Pids::of(dir)?;
     let names = cluster.process_names();
-    let running = names.iter().copied().filter(|name| pids.running(dir, name).is_some());
+    let running = names
+        .iter()
+        .copied()
+        .filter(|name| pids.running(dir, name).is_some());
     let running: Vec<String> = running.map(str::to_owned).collect();
     stop_all(dir, &names, &mut pids).await?;
     let human = match running.as_slice() {
         [] => "nothing was running".to_owned(),
         names => format!("stopped: {}", names.join(", ")),
     };
-    Ok(Report { json: json!({ "stopped": running }), human })
+    Ok(Report {
+        json: json!({ "stopped": running }),
+        human,
+    })
 }
 
 /// Starts one process, and waits until it takes part.
@@ -227,13 +261,18 @@ pub(super) async fn start_node(
         spawn(dir, name, &mut children, &mut pids, environment)?;
         if pids.running(dir, COORDINATOR).is_some() {
             let nodes = cluster.nodes.iter().map(|node| node.id.as_str());
-            let up: Vec<&str> = nodes.filter(|node| pids.running(dir, node).is_some()).collect();
+            let up: Vec<&str> = nodes
+                .filter(|node| pids.running(dir, node).is_some())
+                .collect();
             ready::wait(dir, &up, &mut children).await?;
         }
     }
     let pid = pids.running(dir, name);
     let human = format!("{name} runs (process {})", pid.unwrap_or_default());
-    Ok(Report { json: json!({ "name": name, "pid": pid, "alive": pid.is_some() }), human })
+    Ok(Report {
+        json: json!({ "name": name, "pid": pid, "alive": pid.is_some() }),
+        human,
+    })
 }
 
 /// Stops or kills one process.
@@ -245,8 +284,15 @@ pub(super) async fn stop_node(dir: &Path, name: &str, kill: bool) -> Result<Repo
     pids.remove(name);
     pids.write(dir)?;
     let how = if kill { "killed" } else { "stopped" };
-    let human = if was_running { format!("{name} {how}") } else { format!("{name} was not running") };
-    Ok(Report { json: json!({ "name": name, "pid": pid, "was_running": was_running }), human })
+    let human = if was_running {
+        format!("{name} {how}")
+    } else {
+        format!("{name} was not running")
+    };
+    Ok(Report {
+        json: json!({ "name": name, "pid": pid, "was_running": was_running }),
+        human,
+    })
 }
 
 fn known(dir: &Path, name: &str) -> Result<Cluster, CliError> {
@@ -255,5 +301,8 @@ fn known(dir: &Path, name: &str) -> Result<Cluster, CliError> {
         return Ok(cluster);
     }
     let what = format!("the cluster has no process `{name}`");
-    Err(CliError::invalid(what, format!("it has: {}", cluster.process_names().join(", "))))
+    Err(CliError::invalid(
+        what,
+        format!("it has: {}", cluster.process_names().join(", ")),
+    ))
 }

@@ -22,13 +22,20 @@ impl FreePorts {
         let mut random = [0; 2];
         fill_random(&mut random)?;
         let offset = u16::from_be_bytes(random) % (RANGE.end - RANGE.start);
-        Ok(Self { next: RANGE.start + offset, tried: 0 })
+        Ok(Self {
+            next: RANGE.start + offset,
+            tried: 0,
+        })
     }
 
     pub(super) fn take(&mut self) -> Result<SocketAddr, CliError> {
         while self.tried < RANGE.len() {
             let address = loopback(self.next);
-            self.next = if self.next + 1 < RANGE.end { self.next + 1 } else { RANGE.start };
+            self.next = if self.next + 1 < RANGE.end {
+                self.next + 1
+            } else {
+                RANGE.start
+            };
             self.tried += 1;
             if is_free(address) {
                 return Ok(address);
@@ -41,7 +48,11 @@ impl FreePorts {
     /// Port of the REST interface: the usual one if it is free.
     pub(super) fn http(&mut self) -> Result<SocketAddr, CliError> {
         let usual = loopback(USUAL_HTTP_PORT);
-        if is_free(usual) { Ok(usual) } else { self.take() }
+        if is_free(usual) {
+            Ok(usual)
+        } else {
+            self.take()
+        }
     }
 }
 

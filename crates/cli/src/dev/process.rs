@@ -17,6 +17,8 @@ use crate::error::CliError;
 const PIDS_FILE: &str = "pids";
 /// A log that is longer when its process starts becomes `log.jsonl.1`.
 const MAX_LOG_BYTES: u64 = 64 << 20;
+/// How long a new process may take to show its command line.
+const START_DEADLINE: Duration = Duration::from_secs(2);
 /// How long a process may take to end by itself.
 const STOP_DEADLINE: Duration = Duration::from_secs(15);
 /// How long a killed process may take to be gone.
@@ -33,12 +35,20 @@ impl Pids {
     pub(crate) fn read(path: &Path) -> Result<Self, CliError> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
             Err(error) => return Err(CliError::file(path, "read", &error)),
         };
         serde_json::from_str(&text).map(Self).map_err(|_| {
-            let what = format!("{}: not a JSON object of names and process ids", path.display());
-            CliError::invalid(what, "remove the file; running processes must be stopped by hand")
+            let what = format!(
+                "{}: not a JSON object of names and process ids",
+                path.display()
+            );
+            CliError::invalid(
+                what,
+                "remove the file; running processes must be stopped by hand",
+            )
         })
     }
 
@@ -67,15 +77,22 @@ impl Pids {
 
     /// Id of a process of the cluster in this folder, if it runs and is really this one.
     pub(super) fn running(&self, dir: &Path, name: &str) -> Option<i32> {
-        self.0.get(name).copied().filter(|pid| is_ours(*pid, &config_file(dir, name)))
+        self.0
+            .get(name)
+            .copied()
+            .filter(|pid| is_ours(*pid, &config_file(dir, name)))
     }
 }
 
 /// Whether the process with this id has our configuration file on its command line. Another
 /// program that was given an old id has not, and a dead one has no command line.
 fn is_ours(pid: i32, config: &Path) -> bool {
-    let Ok(command_line) = std::fs::read(format!("/proc/{pid}/cmdline")) else { return false };
-    command_line.split(|byte| *byte == 0).any(|part| part == config.as_os_str().as_bytes())
+    let Ok(command_line) = std::fs::read(format!("/proc/{pid}/cmdline")) else {
+        return false;
+    };
+    command_line
+        .split(|byte| *byte == 0)
+        .any(|part| part == config.as_os_str().as_bytes())
 }
 
 /// Starts one process of a cluster; its output goes to its log.
@@ -84,8 +101,9 @@ pub(super) fn start(
     name: &str,
     environment: Environment<'_>,
 ) -> Result<Child, CliError> {
-    let quorate = std::env::current_exe()
-        .map_err(|error| CliError::failed(format!("own program not found: {error}"), "give a path"))?;
+    let quorate = std::env::current_exe().map_err(|error| {
+        CliError::failed(format!("own program not found: {error}"), "give a path")
+    })?;
     let mut command = Command::new(&quorate);
     command.args(["dev", "exec", "--"]);
     if name == COORDINATOR {
@@ -94,12 +112,32 @@ pub(super) fn start(
         command.arg(participant_program(&quorate, environment)?);
     }
     let log = open_log(&log_file(dir, name))?;
-    let log_too = log.try_clone().map_err(|e| CliError::file(&log_file(dir, name), "opened", &e))?;
+    let log_too = log
+        .try_clone()
+        .map_err(|e| CliError::file(&log_file(dir, name), "opened", &e))?;
     command.arg("--config").arg(config_file(dir, name));
     // The client's settings are none of the servers' business.
     command.env_remove("QUORATE_CONFIG");
-    command.stdin(Stdio::null()).stdout(log_too).stderr(log).current_dir(dir);
-    command.spawn().map_err(|error| CliError::file(&quorate, "started", &error))
+    command
+        .stdin(Stdio::null())
+        .stdout(log_too)
+        .stderr(log)
+        .current_dir(dir);
+    let child = command
+        .spawn()
+        .map_err(|error| CliError::file(&quorate, "started", &error))?;
+    Ok(seen(child, &config_file(dir, name)))
+}
+
+/// Waits until a new process shows its command line: Linux lets the parent go on a moment earlier.
+fn seen(mut child: Child, config: &Path) -> Child {
+    let deadline = Instant::now() + START_DEADLINE;
+    let pid = i32::try_from(child.id()).expect("process ids of Linux are below 2^22");
+    while !is_ours(pid, config) && matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline
+    {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child
 }
 
 /// The participant's own binary: `QUORATE_PARTICIPANT_BIN`, or beside this one.
@@ -120,7 +158,12 @@ fn open_log(path: &Path) -> Result<File, CliError> {
     if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > MAX_LOG_BYTES) {
         std::fs::rename(path, path.with_extension("jsonl.1")).map_err(unusable)?;
     }
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(unusable)
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(unusable)
 }
 
 /// Last lines of a log, for an error message.
@@ -129,12 +172,23 @@ pub(super) fn log_tail(path: &Path) -> String {
     let text = std::fs::read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().rev().take(LINES).collect();
-    lines.into_iter().rev().map(|line| format!("\n    {line}")).collect()
+    lines
+        .into_iter()
+        .rev()
+        .map(|line| format!("\n    {line}"))
+        .collect()
 }
 
 /// Ends a process: asks it first, unless it is to be killed; whether it was running.
-pub(super) async fn stop(dir: &Path, name: &str, pids: &Pids, kill: bool) -> Result<bool, CliError> {
-    let Some(pid) = pids.running(dir, name) else { return Ok(false) };
+pub(super) async fn stop(
+    dir: &Path,
+    name: &str,
+    pids: &Pids,
+    kill: bool,
+) -> Result<bool, CliError> {
+    let Some(pid) = pids.running(dir, name) else {
+        return Ok(false);
+    };
     if !kill {
         signal(dir, name, pid, Signal::TERM)?;
         if is_gone_within(dir, name, pid, STOP_DEADLINE).await {
@@ -146,14 +200,21 @@ pub(super) async fn stop(dir: &Path, name: &str, pids: &Pids, kill: bool) -> Res
         return Ok(true);
     }
     let what = format!("{name} (process {pid}) does not end");
-    Err(CliError::failed(what, "look at what it waits for with `ps` and `dmesg`"))
+    Err(CliError::failed(
+        what,
+        "look at what it waits for with `ps` and `dmesg`",
+    ))
 }
 
 /// Sends a signal to our process and to no other: the handle is opened before the check, so that
 /// an id that is given to somebody else in between is not hit.
 fn signal(dir: &Path, name: &str, pid: i32, signal: Signal) -> Result<(), CliError> {
-    let Some(id) = Pid::from_raw(pid) else { return Ok(()) };
-    let Ok(handle) = pidfd_open(id, PidfdFlags::empty()) else { return Ok(()) }; // gone
+    let Some(id) = Pid::from_raw(pid) else {
+        return Ok(());
+    };
+    let Ok(handle) = pidfd_open(id, PidfdFlags::empty()) else {
+        return Ok(());
+    }; // gone
     if !is_ours(pid, &config_file(dir, name)) {
         return Ok(());
     }
@@ -161,7 +222,10 @@ fn signal(dir: &Path, name: &str, pid: i32, signal: Signal) -> Result<(), CliErr
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
         Err(error) => {
             let what = format!("{name} (process {pid}) cannot be signalled: {error}");
-            Err(CliError::failed(what, "run this as the user who started the cluster"))
+            Err(CliError::failed(
+                what,
+                "run this as the user who started the cluster",
+            ))
         }
     }
 }
@@ -188,9 +252,17 @@ mod tests {
         let config = config_file(dir.path(), "node-1");
         let mut pids = Pids::default();
         pids.set("node-1", i32::try_from(std::process::id()).unwrap());
-        assert_eq!(pids.running(dir.path(), "node-1"), None, "this test is not node-1");
-        let mut child = Command::new("sh").args(["-c", "read line; :", "sh"]).arg(&config);
-        let mut child = child.stdin(Stdio::piped()).spawn().unwrap();
+        assert_eq!(
+            pids.running(dir.path(), "node-1"),
+            None,
+            "this test is not node-1"
+        );
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "read line; :", "sh"])
+            .arg(&config)
+            .stdin(Stdio::piped());
+        let mut child = seen(command.spawn().unwrap(), &config);
         let pid = i32::try_from(child.id()).unwrap();
         pids.set("node-1", pid);
         assert_eq!(pids.running(dir.path(), "node-1"), Some(pid));
@@ -205,11 +277,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let run = |last: &Path| {
             let mut command = Command::new("sh");
-            command.args(["-c", "read line; :", "sh"]).arg(last).stdin(Stdio::piped());
-            command.spawn().unwrap()
+            command
+                .args(["-c", "read line; :", "sh"])
+                .arg(last)
+                .stdin(Stdio::piped());
+            seen(command.spawn().unwrap(), last)
         };
-        let (mut ours, mut other) =
-            (run(&config_file(dir.path(), "node-1")), run(Path::new("/elsewhere/x.toml")));
+        let (mut ours, mut other) = (
+            run(&config_file(dir.path(), "node-1")),
+            run(Path::new("/elsewhere/x.toml")),
+        );
         let mut pids = Pids::default();
         pids.set("node-1", i32::try_from(ours.id()).unwrap());
         pids.set("node-2", i32::try_from(other.id()).unwrap());

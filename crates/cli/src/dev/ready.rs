@@ -74,14 +74,20 @@ async fn missing(client: &ApiClient, wanted: &[&str]) -> String {
 /// Online for the coordinator, and linked to all other nodes that are wanted.
 fn is_ready(node: &NodeView, name: &str, wanted: &[&str]) -> bool {
     let others = wanted.iter().filter(|other| **other != name);
-    let is_up = |peer: &str| node.links.iter().any(|link| link.peer == peer && link.state == "up");
+    let is_up = |peer: &str| {
+        node.links
+            .iter()
+            .any(|link| link.peer == peer && link.state == "up")
+    };
     node.node_id == name && node.status != "offline" && others.clone().all(|other| is_up(other))
 }
 
 /// A process that ends while it should start says why in its log.
 fn refuse_dead(dir: &Path, children: &mut BTreeMap<String, Child>) -> Result<(), CliError> {
     for (name, child) in children {
-        let Ok(Some(status)) = child.try_wait() else { continue };
+        let Ok(Some(status)) = child.try_wait() else {
+            continue;
+        };
         let log = log_file(dir, name);
         let what = format!("{name} ended at its start ({status}):{}", log_tail(&log));
         let remedy = format!("the whole log is {}", log.display());

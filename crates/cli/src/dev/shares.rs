@@ -40,7 +40,9 @@ pub(super) fn by_key(dir: &Path, cluster: &Cluster) -> BTreeMap<String, Vec<Shar
     for node in &cluster.nodes {
         let folder = dir.join(node.id.as_str()).join("data").join("key-shares");
         // A node without keys has no such folder.
-        let Ok(entries) = std::fs::read_dir(folder) else { continue };
+        let Ok(entries) = std::fs::read_dir(folder) else {
+            continue;
+        };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.starts_with("key_") {

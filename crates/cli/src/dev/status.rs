@@ -40,8 +40,13 @@ pub(super) fn report(dir: &Path) -> Result<Report, CliError> {
     let status = Status {
         dir: dir.display().to_string(),
         config: client_file(dir).display().to_string(),
-        processes: names.iter().map(|name| process(dir, &cluster, &pids, name)).collect(),
-        keys: keys.map(|(key_id, shares)| Key { key_id, shares }).collect(),
+        processes: names
+            .iter()
+            .map(|name| process(dir, &cluster, &pids, name))
+            .collect(),
+        keys: keys
+            .map(|(key_id, shares)| Key { key_id, shares })
+            .collect(),
     };
     Ok(Report::new(&status, human(&status)))
 }
@@ -49,11 +54,20 @@ pub(super) fn report(dir: &Path) -> Result<Report, CliError> {
 fn process(dir: &Path, cluster: &Cluster, pids: &Pids, name: &str) -> Process {
     let pid = pids.running(dir, name);
     let listen = match cluster.node(name) {
-        Some(node) => vec![format!("grpc {}", node.grpc), format!("noise {}", node.noise)],
+        Some(node) => vec![
+            format!("grpc {}", node.grpc),
+            format!("noise {}", node.noise),
+        ],
         None => vec![format!("http {}", cluster.http)],
     };
     let log = log_file(dir, name).display().to_string();
-    Process { name: name.to_owned(), pid, alive: pid.is_some(), listen, log }
+    Process {
+        name: name.to_owned(),
+        pid,
+        alive: pid.is_some(),
+        listen,
+        log,
+    }
 }
 
 fn human(status: &Status) -> String {
@@ -61,15 +75,24 @@ fn human(status: &Status) -> String {
         let state = if process.alive { "running" } else { "down" };
         let pid = process.pid.map(|pid| pid.to_string()).unwrap_or_default();
         let name = process.name.clone();
-        vec![name, state.to_owned(), pid, process.listen.join(", "), process.log.clone()]
+        vec![
+            name,
+            state.to_owned(),
+            pid,
+            process.listen.join(", "),
+            process.log.clone(),
+        ]
     };
     let header = ["process", "state", "pid", "listens on", "log"];
     let mut text = table(&header, status.processes.iter().map(process).collect());
     for key in &status.keys {
         let share = |share: &Share| {
             let index = format!("{} of {}", share.share_index, share.total_shares);
-            let (node, state, path) =
-                (share.node_id.clone(), share.state.clone(), share.path.clone());
+            let (node, state, path) = (
+                share.node_id.clone(),
+                share.state.clone(),
+                share.path.clone(),
+            );
             vec![node, index, share.epoch.to_string(), state, path]
         };
         let header = ["node", "share", "epoch", "state", "folder"];
@@ -78,7 +101,10 @@ fn human(status: &Status) -> String {
         text += &format!("\n\n{}: {needed} of its shares sign\n{shares}", key.key_id);
     }
     let down = status.processes.iter().filter(|process| !process.alive);
-    if let Some(name) = down.map(|process| &process.name).find(|name| *name != COORDINATOR) {
+    if let Some(name) = down
+        .map(|process| &process.name)
+        .find(|name| *name != COORDINATOR)
+    {
         text += &format!("\n\nquorate dev start-node --dir {} {name}", status.dir);
     }
     text

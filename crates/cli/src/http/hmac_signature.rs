@@ -55,11 +55,16 @@ impl Credential {
         let timestamp = now.0.to_string();
         let digest = hex::encode(Sha256::digest(body));
         let lines = [method, path, &timestamp, nonce, &digest].join("\n");
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret)
-            .expect("HMAC takes keys of any length");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC takes keys of any length");
         mac.update(lines.as_bytes());
         let signature = hex::encode(mac.finalize().into_bytes());
-        SignedHeaders { key: self.id.clone(), timestamp, nonce: nonce.to_owned(), signature }
+        SignedHeaders {
+            key: self.id.clone(),
+            timestamp,
+            nonce: nonce.to_owned(),
+            signature,
+        }
     }
 }
 
@@ -74,16 +79,30 @@ mod tests {
     #[test]
     fn signature__should_equal_that_of_another_implementation() {
         let secret = Zeroizing::new(b"secret".to_vec());
-        let credential = Credential { id: "c".to_owned(), secret };
+        let credential = Credential {
+            id: "c".to_owned(),
+            secret,
+        };
         let time = UnixSeconds(1_700_000_000);
         let headers = credential.sign_with("POST", "/api/v1/sign?a=b", time, "n", b"{}");
         let values = headers.pairs().map(|(_, value)| value.to_owned());
-        assert_eq!(values, ["c", "1700000000", "n", "af8aebdc67097b558c3733eab69aa91c7102377e782e7c5042ef69fa067cd50b"]);
+        assert_eq!(
+            values,
+            [
+                "c",
+                "1700000000",
+                "n",
+                "af8aebdc67097b558c3733eab69aa91c7102377e782e7c5042ef69fa067cd50b"
+            ]
+        );
     }
 
     #[test]
     fn nonce__should_be_fresh_for_each_call() {
-        let credential = Credential { id: "c".to_owned(), secret: Zeroizing::new(vec![1; 32]) };
+        let credential = Credential {
+            id: "c".to_owned(),
+            secret: Zeroizing::new(vec![1; 32]),
+        };
         let sign = || credential.sign("GET", "/", UnixSeconds(1), b"");
         assert_ne!(sign(), sign());
     }

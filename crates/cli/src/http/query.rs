@@ -34,7 +34,10 @@ mod tests {
 
     #[test]
     fn query__should_escape_values() {
-        let query = Query::default().with("a", Some("x y&z")).with("b", None).with("c", Some("ü"));
+        let query = Query::default()
+            .with("a", Some("x y&z"))
+            .with("b", None)
+            .with("c", Some("ü"));
         assert_eq!(query.after("/keys"), "/keys?a=x%20y%26z&c=%C3%BC");
         assert_eq!(Query::default().after("/keys"), "/keys");
     }

@@ -32,7 +32,10 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 fn cluster__should_keep_its_secrets_to_its_owner() {
     let (folder, _) = made(3);
     let dir = folder.path().join("d");
-    assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(
+        fs::metadata(&dir).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
     let mut secrets = 0;
     for path in files(&dir) {
         let name = path.file_name().unwrap().to_str().unwrap();
@@ -46,7 +49,9 @@ fn cluster__should_keep_its_secrets_to_its_owner() {
     // Identity, Noise, master and TLS of each node; TLS and credentials of the coordinator; owner,
     // initiator and credential.
     assert_eq!(secrets, 3 * 4 + 2 + 3);
-    let authority_keys = files(&dir).into_iter().filter(|path| path.ends_with("ca.key"));
+    let authority_keys = files(&dir)
+        .into_iter()
+        .filter(|path| path.ends_with("ca.key"));
     assert_eq!(authority_keys.count(), 0, "the authority's key is not kept");
 }
 
@@ -73,7 +78,7 @@ fn certificates__should_be_what_mutual_tls_wants() {
         crls: Vec::new(),
     };
     ClientTls::from_files(&tls(COORDINATOR)).unwrap();
-    ServerTls::from_files(&tls("node-1")).unwrap();
+    ServerTls::from_files(&tls("node-1"), |_| true).unwrap();
 }
 
 #[test]
@@ -82,8 +87,18 @@ fn cluster__must_refuse_a_folder_with_other_things_or_open_to_others() {
     let (used, open) = (folder.path().join("used"), folder.path().join("open"));
     own_folder(&used).unwrap();
     fs::write(used.join("x"), "").unwrap();
-    assert!(cluster(&used, 2, None).unwrap_err().to_string().contains("no finished cluster"));
+    assert!(
+        cluster(&used, 2, None)
+            .unwrap_err()
+            .to_string()
+            .contains("no finished cluster")
+    );
     fs::create_dir(&open).unwrap();
     fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
-    assert!(cluster(&open, 2, None).unwrap_err().remedy().contains("chmod 700"));
+    assert!(
+        cluster(&open, 2, None)
+            .unwrap_err()
+            .remedy()
+            .contains("chmod 700")
+    );
 }
