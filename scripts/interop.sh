@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # Keys and signatures of a real cluster, checked with two other libraries (tests/interop/README.md).
 #
-#   interop.sh VENV FOLDER    records go to FOLDER; so may tests put signatures*.jsonl and
-#                             addresses*.jsonl there
+#   interop.sh VENV FOLDER    FOLDER has what scripts/e2e.py left: signatures*.jsonl and
+#                             addresses*.jsonl
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=$1 folder=$2
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 requirements=tests/interop/requirements.txt
 
 if ! cmp -s "$requirements" "$venv/installed.txt"; then
@@ -18,14 +17,15 @@ fi
 
 "$venv/bin/python" tests/interop/test_interop.py
 
-cargo build --release --locked --quiet --package quorate-cli --package quorate-participant
-mkdir -p "$folder"
-"$venv/bin/python" tests/interop/record.py "$CARGO_TARGET_DIR/release" "$folder"
-
 for kind in signatures addresses; do
     script=tests/interop/verify_signatures.py
     if [ "$kind" = addresses ]; then script=tests/interop/addresses.py; fi
-    for file in "$folder/$kind"*.jsonl; do
+    files=("$folder/$kind"*.jsonl)
+    if [ ! -e "${files[0]}" ]; then
+        echo "no $kind*.jsonl: the end-to-end tests left nothing to check" >&2
+        exit 1
+    fi
+    for file in "${files[@]}"; do
         echo "${file##*/}:"
         "$venv/bin/python" "$script" "$file"
     done

@@ -24,6 +24,8 @@ mkdir -p "$QUORATE_INTEROP_DIR"
 step "all tests and simulations" cargo test --release --locked --workspace --no-fail-fast
 step "byzantine participants" cargo test --release --locked --no-fail-fast \
     --package quorate-participant --features danger_byzantine --test cluster
+step "build what ships" cargo build --release --locked --package quorate-cli --package quorate-participant
+step "end to end" python3 scripts/e2e.py --bin "$CARGO_TARGET_DIR/release" --interop "$QUORATE_INTEROP_DIR"
 step "other libraries" scripts/interop.sh "$cache/interop-venv" "$QUORATE_INTEROP_DIR"
 step "golden bytes, by Python" python3 vectors/intent/check.py
 step "demo" make --no-print-directory demo
