@@ -22,6 +22,7 @@ mod config;
 pub mod danger;
 mod drive;
 mod failpoint;
+mod gate;
 mod held_key;
 mod identity;
 mod key_cache;

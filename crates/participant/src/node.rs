@@ -16,6 +16,7 @@ use quorate_types::{Digest32, NodeId, PartyIndex, SessionId};
 use zeroize::Zeroizing;
 
 use crate::config::SessionLimits;
+use crate::gate::Gates;
 use crate::identity::Identity;
 use crate::key_cache::KeyCache;
 use crate::mailbox::{MailboxLimits, Mailboxes};
@@ -41,6 +42,7 @@ pub(crate) struct Node {
     pub(crate) keys: KeyCache,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) settlement: Settlement,
+    pub(crate) gates: Gates,
     pub(crate) limits: SessionLimits,
     links: OnceLock<Links>,
     running: Mutex<HashSet<SessionId>>,
@@ -81,6 +83,7 @@ impl Node {
             keys: KeyCache::new(limits.cached_keys),
             mailboxes: Mailboxes::new(mailbox_limits),
             settlement: Settlement::default(),
+            gates: Gates::default(),
             links: OnceLock::new(),
             running: Mutex::default(),
             pairs_in_use: Mutex::default(),

@@ -277,6 +277,15 @@ impl Creation<'_> {
         match settlement.wait_until_settled(self.key, &self.node.me, patience) {
             settle::Outcome::Certified => Ok(settle::stored_certificate(self.node, self.key)?),
             settle::Outcome::Waiting(nodes) => {
+                let said_so = self.node.mailboxes.aborted_by(self.proposal.session);
+                let index = said_so.and_then(|peer| self.create.committee.index_of(&peer));
+                if let Some(peer) = index {
+                    return Err(Abort {
+                        reported_by: Some(peer),
+                        ..Abort::new(quorate_protocol::Reason::PeerAborted, [])
+                    }
+                    .into());
+                }
                 let reason = quorate_protocol::Reason::TimedOut;
                 Err(Abort::new(reason, missing(&nodes)).into())
             }
@@ -322,6 +331,7 @@ impl Creation<'_> {
             owner: self.proposal.session,
             report: self.report,
             round_timeout: Duration::from_millis(self.node.limits.keygen_round_timeout_ms),
+            gate: None,
             offset,
             rounds: self.plan.protocol.keygen_rounds,
         };

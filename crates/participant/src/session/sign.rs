@@ -6,15 +6,14 @@ use std::time::Duration;
 use quorate_api::ErrorCode;
 use quorate_audit::AuditResult;
 use quorate_chains::Effect;
-use quorate_dkls23::ban_targets;
 use quorate_intent::{Sign, VerifiedIntent};
-use quorate_protocol::{Abort, Phases as _, Sanction};
+use quorate_protocol::{Abort, Phases as _};
 use quorate_types::{Digest32, NodeId, SignerSet, Writer};
 use quorate_verify::EcdsaSignature;
 
 use crate::admission;
-use crate::bans;
 use crate::drive::{Port, drive};
+use crate::gate::SessionGate;
 use crate::held_key::HeldKey;
 use crate::node::{Node, Proposal};
 use crate::node_audit::{Subject, abort_facts, finish};
@@ -63,9 +62,6 @@ pub(super) fn run(
             Ok(signatures)
         }
         Err(abort) => {
-            if abort.sanction() == Sanction::Ban {
-                ban(node, &abort, &admitted, sign);
-            }
             let committee = &admitted.held.certificate.statement.committee;
             let facts = abort_facts(&abort, |index| committee.node(index).cloned());
             finish(node.keystore.audit(), &begun, AuditResult::Failed, facts);
@@ -181,7 +177,7 @@ fn bind(
 }
 
 fn sign_all(
-    node: &Node,
+    node: &Arc<Node>,
     proposal: &Proposal,
     intent: &VerifiedIntent,
     admitted: &Admitted,
@@ -197,6 +193,13 @@ fn sign_all(
     } = admitted;
     let statement = &held.certificate.statement;
     let mut signatures = Vec::with_capacity(effect.digests.len());
+    let gate = SessionGate {
+        node,
+        key: statement.key,
+        committee: &statement.committee,
+        setups: &held.setups,
+        pairs: pairs(node, admitted),
+    };
     for (position, digest) in effect.digests.iter().enumerate() {
         let part = proposal.session.part(&format!("sign/{position}"));
         let (committee, t) = (&statement.committee, statement.threshold.min_signers());
@@ -217,6 +220,7 @@ fn sign_all(
             owner: proposal.session,
             report,
             round_timeout: Duration::from_millis(node.limits.sign_round_timeout_ms),
+            gate: Some(&gate),
             offset: 0,
             rounds: quorate_dkls23::Sign::ROUNDS,
         };
@@ -260,13 +264,4 @@ fn keep(
         .map_err(|e| Refusal::from(quorate_keystore::IntentError::Log(e)))?;
     crate::failpoint::here("sign.after_complete");
     Ok(())
-}
-
-fn ban(node: &Arc<Node>, abort: &Abort, admitted: &Admitted, sign: &Sign) {
-    let committee = &admitted.held.certificate.statement.committee;
-    for (index, generation) in ban_targets(abort, &admitted.held.setups) {
-        if let Some(peer) = committee.node(index) {
-            bans::impose(node, peer, generation, sign.key, abort);
-        }
-    }
 }
