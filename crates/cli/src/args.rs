@@ -208,7 +208,7 @@ pub enum IntentAction {
 #[derive(Debug, Subcommand)]
 pub enum IntentBuild {
     /// Body of POST /api/v1/keys
-    CreateKey(CreateArgs),
+    CreateKey(Box<CreateArgs>),
     /// Body of POST /api/v1/sign
     Sign(SignArgs),
 }

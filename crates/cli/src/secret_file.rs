@@ -64,7 +64,10 @@ pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<(), CliError> {
 pub(crate) fn generate(path: &Path) -> Result<Zeroizing<[u8; 32]>, CliError> {
     let mut secret = Zeroizing::new([0; 32]);
     fill_random(secret.as_mut())?;
-    write_new(path, Zeroizing::new(hex::encode(&*secret)).as_bytes())?;
+    write_new(
+        path,
+        Zeroizing::new(hex::encode(secret.as_slice())).as_bytes(),
+    )?;
     Ok(secret)
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(non_snake_case, reason = "test names are subject__should_result")]
 #![allow(missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};

@@ -20,7 +20,7 @@ async fn build_intent(context: &Context, build: IntentBuild) -> Result<Report, C
     let connection = context.connect()?;
     match build {
         IntentBuild::CreateKey(args) => {
-            let order = CreateOrder::read(args, &connection.manifest)?;
+            let order = CreateOrder::read(*args, &connection.manifest)?;
             let (_, request) = order.request(&connection)?;
             Ok(report(&request))
         }

@@ -65,9 +65,11 @@ pub(super) async fn run(context: &Context, args: VerifyArgs) -> Result<Report, C
         "decoded": effect.decoded,
     });
     let is_transaction = payload.message_type == MessageType::Transaction;
-    let meaning = is_transaction
-        .then(|| super::tx::meaning(&effect.decoded))
-        .unwrap_or_default();
+    let meaning = if is_transaction {
+        super::tx::meaning(&effect.decoded)
+    } else {
+        String::new()
+    };
     let human = facts(&[
         ("signature", "valid".to_owned()),
         ("public key", hex::encode(public_key)),

@@ -188,7 +188,7 @@ fn make_coordinator(dir: &Path, authority: &Authority) -> Result<(), CliError> {
     let id = NodeId::new(COORDINATOR).expect("a valid name");
     authority.issue(&PeerIdentity::coordinator(id), &folder)?;
     let secret = secret_file::generate(&dir.join("client/credential.secret"))?;
-    let secret = Zeroizing::new(hex::encode(&*secret));
+    let secret = Zeroizing::new(hex::encode(secret.as_slice()));
     let credentials = Zeroizing::new(
         json!([{
             "key": CREDENTIAL,

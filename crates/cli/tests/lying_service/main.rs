@@ -3,6 +3,12 @@
 
 #![allow(non_snake_case, reason = "test names are subject__should_result")]
 #![allow(missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::type_complexity,
+    reason = "a test may fail; tables of lies are functions with what must be said"
+)]
 
 mod double;
 
