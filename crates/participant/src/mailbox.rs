@@ -8,7 +8,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use quorate_types::{NodeId, SessionId};
+use quorate_protocol::{Envelope, Slot};
+use quorate_types::{Canonical as _, NodeId, SessionId};
 use zeroize::Zeroizing;
 
 /// Something for a running session.
@@ -20,6 +21,8 @@ pub(crate) enum Letter {
     },
     /// Messages of this peer may have been lost.
     LinkLost(NodeId),
+    /// This peer gave up an earlier part of the session, after we had finished it.
+    PeerAborted(NodeId),
     /// Somebody who may do so wants the session to end.
     Cancel,
 }
@@ -57,7 +60,10 @@ struct Inner {
     early: HashMap<SessionId, Vec<Early>>,
     early_bytes: HashMap<NodeId, usize>,
     cancelled: HashSet<SessionId>,
-    ended: HashSet<SessionId>,
+    /// Who gave up an earlier part of a session.
+    aborted: HashMap<SessionId, NodeId>,
+    /// Ended parts, and the sessions that they belonged to.
+    ended: HashMap<SessionId, SessionId>,
     ended_order: VecDeque<SessionId>,
 }
 
@@ -83,6 +89,9 @@ impl Mailboxes {
             // The receiver sees it first.
             let _ = sender.try_send(Letter::Cancel);
         }
+        if let Some(peer) = inner.aborted.get(&owner) {
+            let _ = sender.try_send(Letter::PeerAborted(peer.clone()));
+        }
         for early in inner.early.remove(&part).unwrap_or_default() {
             inner.release(&early);
             let Early { from, envelope, .. } = early;
@@ -102,8 +111,10 @@ impl Mailboxes {
     /// Closes one part; its late messages are dropped.
     pub(crate) fn close(&self, part: SessionId) {
         let mut inner = self.inner.lock();
-        inner.open.remove(&part);
-        if inner.ended.insert(part) {
+        let Some(Open { owner, .. }) = inner.open.remove(&part) else {
+            return;
+        };
+        if inner.ended.insert(part, owner).is_none() {
             inner.ended_order.push_back(part);
         }
         if inner.ended_order.len() > REMEMBERED_ENDS
@@ -115,7 +126,17 @@ impl Mailboxes {
 
     /// Forgets that a session was cancelled, once it has ended.
     pub(crate) fn forget(&self, owner: SessionId) {
-        self.inner.lock().cancelled.remove(&owner);
+        let mut inner = self.inner.lock();
+        inner.cancelled.remove(&owner);
+        inner.aborted.remove(&owner);
+        // Late messages of its parts are still dropped, but concern no session any more.
+        let parts = inner.ended.iter_mut().filter(|(_, of)| **of == owner);
+        parts.for_each(|(part, of)| *of = *part);
+    }
+
+    /// Who gave up a part of a running session that we had finished.
+    pub(crate) fn aborted_by(&self, owner: SessionId) -> Option<NodeId> {
+        self.inner.lock().aborted.get(&owner).cloned()
     }
 
     /// Brings a message to its session, or keeps it for a while. Returns whether it was kept.
@@ -130,7 +151,16 @@ impl Mailboxes {
             let sent = open.letters.try_send(Letter::Round { from, envelope });
             return !matches!(sent, Err(TrySendError::Full(_)));
         }
-        if inner.ended.contains(&session) {
+        if let Some(owner) = inner.ended.get(&session).copied() {
+            // A peer may fail in a part that we finished: without it the session cannot go on.
+            let gone = owner != session
+                && Envelope::from_bytes(&envelope).is_ok_and(|message| message.slot == Slot::Abort);
+            if gone && !inner.aborted.contains_key(&owner) {
+                inner.aborted.insert(owner, from.clone());
+                for open in inner.open.values().filter(|open| open.owner == owner) {
+                    let _ = open.letters.try_send(Letter::PeerAborted(from.clone()));
+                }
+            }
             return true;
         }
         inner.expire(self.limits.early_ttl);
@@ -260,5 +290,33 @@ mod tests {
         for _ in 0..50 {
             assert!(boxes.deliver(node("a"), session(1), Zeroizing::new(vec![0; 60])));
         }
+    }
+
+    #[test]
+    fn an_abort_of_an_earlier_part__should_end_the_later_one_and_only_while_the_session_runs() {
+        let boxes = mailboxes(Duration::from_secs(60));
+        let (owner, first, second) = (session(1), session(2), session(3));
+        let party = |n| quorate_types::PartyIndex::new(n).unwrap();
+        let abort = Envelope {
+            session: first,
+            round: 3,
+            slot: Slot::Abort,
+            from: party(2),
+            to: party(1),
+            body: Vec::new(),
+            signature: None,
+        };
+        let abort = Zeroizing::new(abort.to_bytes());
+        drop(boxes.open(owner, first));
+        boxes.close(first);
+        assert!(boxes.deliver(node("b"), first, abort.clone()));
+        assert_eq!(boxes.aborted_by(owner), Some(node("b")));
+        let mailbox = boxes.open(owner, second);
+        let letter = mailbox.letters.try_recv();
+        assert!(matches!(letter, Ok(Letter::PeerAborted(peer)) if peer == node("b")));
+        boxes.close(second);
+        boxes.forget(owner);
+        assert!(boxes.deliver(node("b"), first, abort));
+        assert_eq!(boxes.aborted_by(owner), None);
     }
 }
