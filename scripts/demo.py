@@ -161,7 +161,7 @@ def transfer(quorate, chain, key, address):
         "--max-fee", "20gwei", "--priority-fee", "1gwei", "--chain-id", CHAIN_ID,
     )
     started = time.monotonic()
-    signed = quorate.json("sign", "--key", key, "--tx", unsigned["message"])
+    signed = quorate.json("sign", "--key", key, "--tx", unsigned["unsigned_transaction"])
     elapsed = time.monotonic() - started
     tx = chain.call("eth_sendRawTransaction", "0x" + signed["signed_transaction"].removeprefix("0x"))
     receipt = chain.receipt(tx)
@@ -188,7 +188,7 @@ def refused_transfer(quorate, key, nonce):
         "tx", "ethereum", "--to", RECIPIENT, "--value", "0.1ether", "--nonce", nonce,
         "--max-fee", "20gwei", "--chain-id", CHAIN_ID,
     )
-    answer = quorate.json("sign", "--key", key, "--tx", unsigned["message"], expect=3)
+    answer = quorate.json("sign", "--key", key, "--tx", unsigned["unsigned_transaction"], expect=3)
     return answer["error"]
 
 
