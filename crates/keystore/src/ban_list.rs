@@ -5,60 +5,38 @@
 //! the others, so that a node whose files were restored from a backup learns its own bans again.
 //! Nothing here removes a ban: new seeds have another generation.
 //!
+//! Any node can sign notices without end about generations that do not exist. So a node keeps only
+//! so many reports of one other node about one peer. Its own reports have no limit: each comes from
+//! a check that failed here, and one that is not recorded would let the peer guess again.
+//!
 //! Specification: `docs/protocols/share-files.md` §10.
 
-use std::collections::BTreeMap;
+mod known;
+mod notice;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use quorate_audit::Head;
-use quorate_types::{Canonical, DecodeError, Digest32, KeyId, NodeId, Reader, UnixSeconds, Writer};
+use quorate_types::{Canonical as _, Digest32, NodeId};
 use thiserror::Error;
+
+pub use notice::{Ban, SignedBan};
 
 use crate::append_log::{AppendLog, LogError, LogKind, TornTail};
 use crate::damage::Check;
 use crate::error::KeystoreError;
 use crate::limits::Limits;
 use crate::signed_head::SignedHead;
-use crate::signer::{NodeSigner, verifies};
+use crate::signer::NodeSigner;
 use crate::storage::Storage;
+use known::Known;
+use notice::MAX_REASON_BYTES;
 
 pub(crate) const KIND: LogKind = LogKind::new("bans");
 pub(crate) const HEAD_TAG: &str = "quorate ban list head v1";
-
-/// Most bytes of a ban's reason.
-const MAX_REASON_BYTES: usize = 256;
-const MAGIC: &[u8; 8] = b"QBAN0001";
-
-/// What a ban says: `reported_by` will never again use `generation` with `peer`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ban {
-    /// The node that failed the check.
-    pub peer: NodeId,
-    /// The generation of the pair's seeds.
-    pub generation: Digest32,
-    /// The key that was being used, if one was.
-    pub key_id: Option<KeyId>,
-    /// Which check failed, as a name from the code; no secrets.
-    pub reason: String,
-    /// Digest of the evidence, which is in the audit log.
-    pub evidence: Digest32,
-    /// When.
-    pub at: UnixSeconds,
-    /// The node that detected it, and signs this.
-    pub reported_by: NodeId,
-}
-
-/// A ban with the signature of the node that reports it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedBan {
-    /// The ban.
-    pub ban: Ban,
-    /// Ed25519 signature of `ban.reported_by`.
-    pub signature: [u8; 64],
-}
 
 /// What a merge did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,10 +68,14 @@ pub enum BanError {
     /// The reason is too long.
     #[error("a reason has at most {MAX_REASON_BYTES} bytes")]
     InvalidReason,
-    /// The list is full.
-    #[error("the ban list holds its limit of {limit}")]
-    Overloaded {
-        /// The limit.
+    /// Another node reported this peer too often; its further reports are not kept.
+    #[error("`{reported_by}` reported {limit} bans of `{peer}`; no more of them are kept")]
+    TooManyReports {
+        /// Who reported them.
+        reported_by: NodeId,
+        /// Whom.
+        peer: NodeId,
+        /// The limit, [`Limits::reported_bans`].
         limit: usize,
     },
     /// The disk failed.
@@ -104,79 +86,6 @@ pub enum BanError {
     Head,
 }
 
-impl Canonical for Ban {
-    fn write(&self, out: &mut Writer) {
-        out.fixed(MAGIC).value(&self.peer).value(&self.generation);
-        out.list(self.key_id.as_slice().iter());
-        out.text(&self.reason).value(&self.evidence).value(&self.at);
-        out.value(&self.reported_by);
-    }
-
-    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        if &input.array::<8>("magic")? != MAGIC {
-            return Err(DecodeError::Unknown {
-                what: "ban version",
-            });
-        }
-        Ok(Self {
-            peer: NodeId::read(input)?,
-            generation: Digest32::read(input)?,
-            key_id: input.list("key", 1)?.into_iter().next(),
-            reason: input.text("reason", MAX_REASON_BYTES)?.to_owned(),
-            evidence: Digest32::read(input)?,
-            at: UnixSeconds::read(input)?,
-            reported_by: NodeId::read(input)?,
-        })
-    }
-}
-
-impl Canonical for SignedBan {
-    fn write(&self, out: &mut Writer) {
-        out.value(&self.ban).fixed(&self.signature);
-    }
-
-    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            ban: Ban::read(input)?,
-            signature: input.array("signature")?,
-        })
-    }
-}
-
-impl SignedBan {
-    /// Whether `key`, which the manifest gives for `ban.reported_by`, signed this.
-    #[must_use]
-    pub fn is_signed_by(&self, key: &VerifyingKey) -> bool {
-        verifies(key, &self.ban.to_bytes(), &self.signature)
-    }
-}
-
-/// Identity of a ban: a second report of the same failure changes nothing.
-type BanKey = (Digest32, NodeId, NodeId);
-
-fn key_of(ban: &Ban) -> BanKey {
-    (ban.generation, ban.peer.clone(), ban.reported_by.clone())
-}
-
-struct Inner {
-    bans: BTreeMap<BanKey, SignedBan>,
-    head: Head,
-}
-
-impl Inner {
-    fn advance(&mut self, record: &[u8], signed: SignedBan) {
-        self.head = Head {
-            sequence: self.head.sequence + 1,
-            hash: link(self.head.hash, record),
-        };
-        self.bans.insert(key_of(&signed.ban), signed);
-    }
-}
-
-fn link(previous: Digest32, record: &[u8]) -> Digest32 {
-    Digest32::of(b"quorate ban list link v1", &[previous.as_bytes(), record])
-}
-
 pub(crate) fn genesis(node: &NodeId) -> Head {
     Head {
         sequence: 0,
@@ -184,13 +93,23 @@ pub(crate) fn genesis(node: &NodeId) -> Head {
     }
 }
 
+/// The state that only a writer needs.
+#[derive(Default)]
+struct Writing {
+    /// The log is ahead of the signed head: an earlier write of the head failed.
+    head_is_due: bool,
+}
+
 /// The durable bans of a node.
 pub struct BanList {
     log: AppendLog,
     head: SignedHead,
-    inner: Mutex<Inner>,
+    /// What readers see. Never locked while the disk is at work.
+    known: RwLock<Known>,
+    /// One writer at a time, until both files are durable, so that heads never go back.
+    writing: Mutex<Writing>,
     signer: Arc<NodeSigner>,
-    limit: usize,
+    reported_limit: usize,
 }
 
 impl BanList {
@@ -208,10 +127,7 @@ impl BanList {
     ) -> Result<(Self, Option<TornTail>), KeystoreError> {
         let known = head.read()?;
         let start = genesis(signer.node());
-        let mut inner = Inner {
-            bans: BTreeMap::new(),
-            head: start,
-        };
+        let mut bans = Known::new(start);
         let mut reached = known == start;
         let own = signer.verifying_key();
         let mut visit = |record: &[u8]| {
@@ -220,31 +136,31 @@ impl BanList {
                 let reported_by = signed.ban.reported_by;
                 return Err(BanError::InvalidSignature { reported_by }.into());
             }
-            inner.advance(record, signed);
-            reached |= inner.head == known;
+            bans.advance(record, &signed);
+            reached |= bans.head() == known;
             Ok(())
         };
         let (log, torn) = AppendLog::open(storage, path, KIND, limits.queued_bytes, &mut visit)?;
         if !reached {
             return Err(KeystoreError::damaged(None, path, Check::HeadReached));
         }
-        if inner.head != known {
+        if bans.head() != known {
             // A crash came between a ban and its head: the ban stays.
-            head.write(inner.head)?;
+            head.write(bans.head())?;
         }
-        let inner = Mutex::new(inner);
-        let limit = limits.bans;
         let list = Self {
             log,
             head,
-            inner,
+            known: RwLock::new(bans),
+            writing: Mutex::default(),
             signer,
-            limit,
+            reported_limit: limits.reported_bans,
         };
         Ok((list, torn))
     }
 
-    /// Bans a peer; durable when this returns. Returns the notice to send to all other nodes.
+    /// Bans a peer; in force at once, durable when this returns. Returns the notice to send to all
+    /// other nodes. No number of bans, of whichever node, is a reason to refuse it.
     ///
     /// - `ban.reported_by` must be this node.
     ///
@@ -258,15 +174,21 @@ impl BanList {
         }
         let signature = self.signer.sign(&ban.to_bytes());
         let signed = SignedBan { ban, signature };
-        self.add(&signed)?;
+        check_form(&signed.ban)?;
+        // Before waiting for anything: sessions that run beside this one see it now.
+        self.known.write().put(&signed);
+        self.store(&signed)?;
         Ok(signed)
     }
 
     /// Takes a notice from a peer. `reporter` is the key that the manifest gives for
-    /// `notice.ban.reported_by`. Notices of this node itself are how a restored node relearns.
+    /// `notice.ban.reported_by`. Notices of this node itself are how a restored node relearns, and
+    /// are always taken. The caller makes sure that both nodes are in the manifest: with the limit
+    /// for each pair, that bounds the list.
     ///
     /// # Errors
-    /// [`BanError::InvalidSignature`], blaming whoever sent the notice; others.
+    /// [`BanError::InvalidSignature`], blaming whoever sent the notice;
+    /// [`BanError::TooManyReports`], blaming nobody, for it may be a defect; others.
     pub fn merge(&self, notice: &SignedBan, reporter: &VerifyingKey) -> Result<Merged, BanError> {
         let own = notice.ban.reported_by == *self.signer.node();
         let key = if own {
@@ -278,7 +200,11 @@ impl BanList {
             let reported_by = notice.ban.reported_by.clone();
             return Err(BanError::InvalidSignature { reported_by });
         }
-        self.add(notice)
+        check_form(&notice.ban)?;
+        if self.known.read().is_in_log(&notice.ban) {
+            return Ok(Merged::Known);
+        }
+        self.store(notice)
     }
 
     /// Whether this node may not use `generation` with `peer`: one of the two reported the other.
@@ -287,25 +213,28 @@ impl BanList {
     /// could otherwise separate honest ones.
     #[must_use]
     pub fn is_banned(&self, peer: &NodeId, generation: Digest32) -> bool {
-        let inner = self.inner.lock();
+        let known = self.known.read();
         let me = self.signer.node();
-        let between = |of: &NodeId, by: &NodeId| {
-            let key = (generation, of.clone(), by.clone());
-            inner.bans.contains_key(&key)
-        };
-        between(peer, me) || between(me, peer)
+        known.holds(generation, peer, me) || known.holds(generation, me, peer)
     }
 
-    /// All bans, those of other pairs too, in a fixed order.
+    /// All durable bans, those of other pairs too, in a fixed order.
     #[must_use]
     pub fn all(&self) -> Vec<SignedBan> {
-        self.inner.lock().bans.values().cloned().collect()
+        self.known.read().all()
+    }
+
+    /// At most `limit` of the durable bans that `rank` gives a rank: the lowest rank first, and in
+    /// one rank those that this node learned last. The times that reporters claim play no part.
+    #[must_use]
+    pub fn ranked<R: Ord>(&self, limit: usize, rank: impl Fn(&Ban) -> Option<R>) -> Vec<SignedBan> {
+        self.known.read().ranked(limit, rank)
     }
 
     /// Number of bans and hash of the list; nodes compare them to see who must relearn.
     #[must_use]
     pub fn head(&self) -> Head {
-        self.inner.lock().head
+        self.known.read().head()
     }
 
     /// The failure that closed the list, if one did.
@@ -314,31 +243,56 @@ impl BanList {
         self.log.failure()
     }
 
-    fn add(&self, signed: &SignedBan) -> Result<Merged, BanError> {
+    /// Writes a ban to the log and the head, unless both hold it.
+    fn store(&self, signed: &SignedBan) -> Result<Merged, BanError> {
         let ban = &signed.ban;
-        if ban.reason.len() > MAX_REASON_BYTES {
-            return Err(BanError::InvalidReason);
+        let mut writing = self.writing.lock();
+        let merged = if self.known.read().is_in_log(ban) {
+            Merged::Known
+        } else {
+            self.admit(signed)?;
+            let record = signed.to_bytes();
+            self.log.append(record.clone())?.wait()?;
+            self.known.write().advance(&record, signed);
+            writing.head_is_due = true;
+            Merged::New
+        };
+        if writing.head_is_due {
+            let head = self.head();
+            self.head.write(head).map_err(|_| BanError::Head)?;
+            writing.head_is_due = false;
         }
-        if ban.peer == ban.reported_by {
-            return Err(BanError::InvalidParties {
+        Ok(merged)
+    }
+
+    /// Checks the reporter's limit. Puts what binds this node in force, whatever the disk will say.
+    fn admit(&self, signed: &SignedBan) -> Result<(), BanError> {
+        let (ban, me) = (&signed.ban, self.signer.node());
+        let mut known = self.known.write();
+        let counts = ban.reported_by != *me && !known.is_in_force(ban);
+        if counts && known.reports(&ban.reported_by, &ban.peer) >= self.reported_limit {
+            return Err(BanError::TooManyReports {
                 reported_by: ban.reported_by.clone(),
                 peer: ban.peer.clone(),
+                limit: self.reported_limit,
             });
         }
-        // Bans are rare: the lock is held until both files are durable, so heads never go back.
-        let mut inner = self.inner.lock();
-        if inner.bans.contains_key(&key_of(ban)) {
-            return Ok(Merged::Known);
+        if ban.reported_by == *me || ban.peer == *me {
+            known.put(signed);
         }
-        if inner.bans.len() >= self.limit {
-            return Err(BanError::Overloaded { limit: self.limit });
-        }
-        let record = signed.to_bytes();
-        let appended = self.log.append(record.clone());
-        // In force at once, whatever the disk says.
-        inner.advance(&record, signed.clone());
-        appended?.wait()?;
-        self.head.write(inner.head).map_err(|_| BanError::Head)?;
-        Ok(Merged::New)
+        Ok(())
     }
+}
+
+fn check_form(ban: &Ban) -> Result<(), BanError> {
+    if ban.reason.len() > MAX_REASON_BYTES {
+        return Err(BanError::InvalidReason);
+    }
+    if ban.peer == ban.reported_by {
+        return Err(BanError::InvalidParties {
+            reported_by: ban.reported_by.clone(),
+            peer: ban.peer.clone(),
+        });
+    }
+    Ok(())
 }

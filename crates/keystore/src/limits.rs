@@ -15,8 +15,8 @@ pub struct Limits {
     pub signature_bytes: usize,
     /// Most intents that are not pruned yet.
     pub intents: usize,
-    /// Most bans.
-    pub bans: usize,
+    /// Most bans that one other node may report of one peer. Own bans have no limit.
+    pub reported_bans: usize,
     /// Most bytes that wait for the disk in one log; beyond, calls fail instead of queueing.
     pub queued_bytes: usize,
 }
@@ -30,7 +30,7 @@ impl Default for Limits {
             attempts_per_intent: 256,
             signature_bytes: 256 << 10,
             intents: 4_000_000,
-            bans: 100_000,
+            reported_bans: 256,
             queued_bytes: 64 << 20,
         }
     }

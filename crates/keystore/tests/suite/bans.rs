@@ -1,7 +1,12 @@
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use ed25519_dalek::{Signer as _, SigningKey};
 use quorate_keystore::{
     AppendLog, Ban, BanError, BanList, Keystore, LogKind, Merged, SignedBan, Storage as _,
 };
-use quorate_types::{Canonical as _, UnixSeconds};
+use quorate_types::{Canonical as _, Digest32, NodeId, UnixSeconds};
 
 use crate::fixture::{Node, digest, key_id, node_id, signer};
 use crate::simulated_disk::Loss;
@@ -244,4 +249,202 @@ fn ban__must_be_in_force_even_if_the_disk_fails() {
     node.disk.stop_after(0, Loss::Nothing);
     assert!(try_ban_one(&keystore, 1).is_err());
     assert!(is_banned(&keystore, 1));
+}
+
+/// Notice number `number` of `by` about `peer`, with a generation that nobody has.
+fn notice_of(by: &Reporter, peer: &str, number: u16) -> SignedBan {
+    let mut ban = ban(0, peer, by.name.as_str());
+    let counted = number.to_be_bytes();
+    ban.generation = Digest32::of(b"a generation of a test", &[&counted]);
+    by.says(ban)
+}
+
+/// Another node, without a keystore: it signs what it likes.
+struct Reporter {
+    name: NodeId,
+    key: SigningKey,
+}
+
+impl Reporter {
+    fn new(name: &str, seed: u8) -> Self {
+        Self {
+            name: node_id(name),
+            key: SigningKey::from_bytes(&[seed; 32]),
+        }
+    }
+
+    fn says(&self, ban: Ban) -> SignedBan {
+        let signature = self.key.sign(&ban.to_bytes()).to_bytes();
+        SignedBan { ban, signature }
+    }
+}
+
+fn merge_all(keystore: &Keystore, by: &Reporter, peer: &str, numbers: std::ops::Range<u16>) {
+    let key = by.key.verifying_key();
+    for number in numbers {
+        let merged = keystore.bans().merge(&notice_of(by, peer, number), &key);
+        assert_eq!(merged.unwrap(), Merged::New, "{number}");
+    }
+}
+
+fn assert_full(keystore: &Keystore, by: &Reporter, peer: &str, limit: usize) {
+    let one_more = notice_of(by, peer, u16::MAX);
+    let refusal = keystore.bans().merge(&one_more, &by.key.verifying_key());
+    match refusal {
+        Err(BanError::TooManyReports {
+            reported_by,
+            peer: of,
+            limit: named,
+        }) => {
+            assert_eq!(&reported_by, &by.name);
+            assert_eq!((of, named), (node_id(peer), limit));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(!keystore.bans().all().contains(&one_more), "nor passed on");
+}
+
+#[test]
+fn c12_flood_of_notices__must_stop_at_the_reporters_limit_and_touch_no_other_ban() {
+    let mut node = Node::new();
+    assert_eq!(node.limits.reported_bans, 256, "docs/limits.md");
+    node.limits.reported_bans = 5;
+    let (flooder, honest) = (Reporter::new("p3", 3), Reporter::new("p4", 4));
+    let (keystore, _) = node.open();
+    for peer in ["p1", "p2"] {
+        merge_all(&keystore, &flooder, peer, 0..5);
+        assert_full(&keystore, &flooder, peer, 5);
+    }
+    let again = notice_of(&flooder, "p2", 4);
+    let key = flooder.key.verifying_key();
+    let merged = keystore.bans().merge(&again, &key).unwrap();
+    assert_eq!(merged, Merged::Known, "what is kept stays kept");
+    // Own bans, of whomever, and the reports of other nodes are taken as before.
+    for generation in 1..20 {
+        ban_one(&keystore, generation);
+        keystore.bans().ban(ban(generation, "p3", "p1")).unwrap();
+    }
+    merge_all(&keystore, &honest, "p1", 100..105);
+    merge_all(&keystore, &honest, "p3", 200..205);
+    let (all, head) = (keystore.bans().all(), keystore.bans().head());
+    drop(keystore);
+
+    let (keystore, _) = node.open();
+    assert_eq!(keystore.bans().all(), all);
+    assert_eq!(keystore.bans().head(), head);
+    assert_full(&keystore, &flooder, "p2", 5);
+    ban_one(&keystore, 20);
+    assert!((1..21).all(|generation| is_banned(&keystore, generation)));
+    drop(keystore);
+
+    // A list that an earlier limit let grow is opened whole.
+    node.limits.reported_bans = 1;
+    let (keystore, _) = node.open();
+    assert!((1..21).all(|generation| is_banned(&keystore, generation)));
+    assert_full(&keystore, &honest, "p1", 1);
+    ban_one(&keystore, 21);
+}
+
+#[test]
+fn c12_flood_of_notices__must_not_stop_a_restored_node_from_learning_its_own_again() {
+    let mut node = Node::new();
+    node.limits.reported_bans = 2;
+    let (keystore, _) = node.open();
+    let backup = node.disk.restarted(Loss::Everything);
+    let own: Vec<_> = (1..10).map(|n| ban_one(&keystore, n)).collect();
+    drop(keystore);
+    let flooder = Reporter::new("p3", 3);
+    let (restored, _) = node.on(backup).open();
+    for peer in ["p1", "p2"] {
+        merge_all(&restored, &flooder, peer, 0..2);
+    }
+    for notice in &own {
+        let any = flooder.key.verifying_key();
+        assert_eq!(restored.bans().merge(notice, &any).unwrap(), Merged::New);
+    }
+    assert!((1..10).all(|generation| is_banned(&restored, generation)));
+}
+
+#[test]
+fn c12_ban_that_the_disk_refused__must_not_be_reported_as_durable_later() {
+    let node = Node::new();
+    let (keystore, _) = node.open();
+    node.disk.stop_after(0, Loss::Nothing);
+    for _ in 0..2 {
+        assert!(try_ban_one(&keystore, 1).is_err());
+        assert!(is_banned(&keystore, 1), "in force all the same");
+        assert!(keystore.bans().all().is_empty(), "and told to nobody");
+    }
+}
+
+#[test]
+fn ranked__should_put_the_newest_first_whatever_time_is_claimed() {
+    let node = Node::new();
+    let (keystore, _) = node.open();
+    let flooder = Reporter::new("p3", 3);
+    for number in 0..3 {
+        let mut notice = notice_of(&flooder, "p2", number);
+        notice.ban.at = UnixSeconds(u64::from(1_000 - number));
+        let notice = flooder.says(notice.ban);
+        let key = flooder.key.verifying_key();
+        keystore.bans().merge(&notice, &key).unwrap();
+    }
+    ban_one(&keystore, 1);
+    let rank = |ban: &Ban| (ban.generation != digest(1)).then_some(ban.reported_by.clone());
+    let newest: Vec<_> = [2, 1]
+        .map(|n| notice_of(&flooder, "p2", n).ban.generation)
+        .into();
+    let ranked = keystore.bans().ranked(2, rank);
+    let generations: Vec<_> = ranked.into_iter().map(|s| s.ban.generation).collect();
+    assert_eq!(generations, newest);
+    let first = keystore
+        .bans()
+        .ranked(9, |ban| Some(ban.reported_by == node_id("p3")));
+    assert_eq!(first.first().map(|s| s.ban.generation), Some(digest(1)));
+}
+
+/// Runs `act` while no operation of the disk gets on.
+fn with_a_disk_that_hangs<T>(node: &Node, act: impl FnOnce() -> T) -> T {
+    let (hangs, hung) = channel();
+    let (go_on, waits) = channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            node.disk.tamper(&node.path("bans.log"), |_| {
+                hangs.send(()).unwrap();
+                let _ = waits.recv(); // until `go_on` is dropped, also by a panic
+            });
+        });
+        hung.recv().unwrap();
+        let _go_on = go_on;
+        act()
+    })
+}
+
+#[test]
+fn c12_ban__must_act_at_once_while_the_disk_hangs() {
+    let node = Node::new();
+    let (keystore, _) = node.open();
+    let keystore = Arc::new(keystore);
+    let third = Reporter::new("p3", 3);
+    let (asks, answers) = channel();
+    let writers = with_a_disk_that_hangs(&node, || {
+        let (merging, banning) = (Arc::clone(&keystore), Arc::clone(&keystore));
+        let merge = std::thread::spawn(move || merge_all(&merging, &third, "p2", 0..1));
+        let ban = std::thread::spawn(move || ban_one(&banning, 1));
+        let reader = Arc::clone(&keystore);
+        std::thread::spawn(move || {
+            while !is_banned(&reader, 1) {
+                std::thread::yield_now();
+            }
+            asks.send(reader.bans().all().len()).unwrap();
+        });
+        let told = answers.recv_timeout(Duration::from_secs(20));
+        assert_eq!(told, Ok(0), "in force, and not told before it is durable");
+        assert!(!ban.is_finished() && !merge.is_finished());
+        (merge, ban)
+    });
+    writers.0.join().unwrap();
+    writers.1.join().unwrap();
+    assert_eq!(keystore.bans().all().len(), 2);
+    assert_eq!(keystore.bans().head().sequence, 2);
 }
