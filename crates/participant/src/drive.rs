@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use quorate_protocol::{Abort, Driver, Effect, Outbox, Phases, Progress, Reason, Roster};
 use quorate_types::{Digest32, NodeId, PartyIndex, SessionId};
 
+use crate::gate::{SessionGate, Verdict};
 use crate::link_message;
 use crate::mailbox::Letter;
 use crate::node::Node;
@@ -20,6 +21,8 @@ pub(crate) struct Port<'a> {
     pub(crate) owner: SessionId,
     pub(crate) report: &'a Report,
     pub(crate) round_timeout: Duration,
+    /// What a signing session must pass before anything leaves it.
+    pub(crate) gate: Option<&'a SessionGate<'a>>,
     /// Rounds of earlier parts, for progress.
     pub(crate) offset: u8,
     /// Rounds of all parts.
@@ -80,7 +83,7 @@ impl<P: Phases> Run<'_, P> {
         mut effects: Vec<Effect<P::Output>>,
     ) -> Result<P::Output, Abort> {
         loop {
-            if let Some(result) = self.perform(effects) {
+            if let Some(result) = self.release(effects) {
                 return result;
             }
             self.tell_progress();
@@ -125,6 +128,26 @@ impl<P: Phases> Run<'_, P> {
             }
         }
         effects
+    }
+
+    /// Does what the driver says, if the gate lets it.
+    fn release(&mut self, effects: Vec<Effect<P::Output>>) -> Option<Result<P::Output, Abort>> {
+        let Some(gate) = self.port.gate.filter(|_| !effects.is_empty()) else {
+            return self.perform(effects);
+        };
+        let abort = effects.iter().find_map(|effect| match effect {
+            Effect::Aborted(abort) => Some(abort.clone()),
+            _ => None,
+        });
+        gate.pass(abort.as_ref(), |verdict| match verdict {
+            Verdict::Release => self.perform(effects),
+            // No peer hears of this session again, and the coordinator, which may be in league
+            // with one, hears the same whatever was computed.
+            Verdict::Silence => {
+                drop(self.driver.give_up(Reason::Cancelled));
+                Some(Err(Abort::new(Reason::Cancelled, [])))
+            }
+        })
     }
 
     /// Does what the driver says. `Some` when the run is over.

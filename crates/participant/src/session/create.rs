@@ -331,6 +331,7 @@ impl Creation<'_> {
             owner: self.proposal.session,
             report: self.report,
             round_timeout: Duration::from_millis(self.node.limits.keygen_round_timeout_ms),
+            gate: None,
             offset,
             rounds: self.plan.protocol.keygen_rounds,
         };
