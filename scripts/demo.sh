@@ -19,5 +19,7 @@ if ! cmp -s scripts/demo/package-lock.json "$chain/package-lock.json" \
     (cd "$chain" && npm install --no-audit --no-fund --loglevel=error)
 fi
 
+# The package's own launcher wants a newer Node than Debian has; the program itself needs none.
+anvil=$(find "$chain/node_modules/@foundry-rs" -path '*/bin/anvil' -type f -perm -u+x -print -quit)
 exec python3 scripts/demo.py --bin "$CARGO_TARGET_DIR/release" \
-    --anvil "$chain/node_modules/.bin/anvil" "$@"
+    --anvil "${anvil:-$chain/node_modules/.bin/anvil}" "$@"
