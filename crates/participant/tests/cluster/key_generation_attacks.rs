@@ -101,9 +101,9 @@ async fn b1_b2_b3_b5_b6_c10_lies_in_key_generation__must_end_it_and_name_the_lia
         ("lie xor dkg 3 31 p2".to_owned(), "dkg_wrong_share"),
         ("lie xor dkg 3 63 p1".to_owned(), "dkg_wrong_share"),
         ("lie xor setup 2 10 p2".to_owned(), "seed_opening"),
-        // C10: points that are none, scalars that are not reduced, bytes that mean nothing.
+        // C10: points that are none (the identity on top is a lower degree), scalars that are not reduced, bytes that mean nothing.
         (format!("lie opening 2 {off_curve}"), "dkg_invalid_point"),
-        (format!("lie opening 2 {identity}"), "dkg_invalid_point"),
+        (format!("lie opening 2 {identity}"), "dkg_wrong_degree"),
         (
             format!("lie set dkg 3 0 {} p1", "ff".repeat(32)),
             "dkg_invalid_scalar",
