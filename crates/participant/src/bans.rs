@@ -1,16 +1,29 @@
 //! Bans of pairs: durable here, told to every node, and learned again from them (row C12).
+//!
+//! A dishonest node can sign notices without end. What it can fill with them is bounded: the list
+//! (by the keystore's limit for each reporter and peer), a heartbeat, and the queue to a peer.
 
 use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
+use quorate_api::mpc_v1 as wire;
 use quorate_audit::{AuditEvent, AuditResult};
-use quorate_keystore::{Ban, Merged, SignedBan};
+use quorate_keystore::{Ban, BanList, Merged, SignedBan};
 use quorate_protocol::Abort;
 use quorate_types::{Digest32, KeyId, NodeId};
 
 use crate::clock;
 use crate::link_message;
 use crate::node::Node;
+
+/// Most bans that a peer is told when its link comes up; a link's queue holds 4 096 messages.
+const MAX_TOLD_AT_LINK_UP: usize = 512;
+
+/// Most bans in one heartbeat: with the longest names about 60 KiB of the 4 MiB of a gRPC message.
+const MAX_BANS_IN_HEARTBEAT: usize = 256;
+
+/// Most characters of another node's reason that go into an audit record or a heartbeat.
+const MAX_REASON_CHARS: usize = 64;
 
 /// Bans a pair after the first failed check: durable before anybody is told, then every session in
 /// flight over it ends.
@@ -51,7 +64,7 @@ pub(crate) fn receive(node: &Arc<Node>, from: &NodeId, notice: &SignedBan) {
     let key = reporter.and_then(|n| VerifyingKey::from_bytes(&n.identity).ok());
     let known_peer = node.manifest.node(&notice.ban.peer).is_some();
     let Some(key) = key.filter(|_| known_peer) else {
-        tracing::warn!(peer = %from, "a ban notice names nodes that are not in the manifest");
+        refused(from, &"it names nodes that are not in the manifest");
         return;
     };
     match node.keystore.bans().merge(notice, &key) {
@@ -67,14 +80,59 @@ pub(crate) fn receive(node: &Arc<Node>, from: &NodeId, notice: &SignedBan) {
             tell_all(node, notice);
         }
         Ok(_) => {}
-        Err(error) => tracing::warn!(peer = %from, %error, "a ban notice was refused"),
+        Err(error) => refused(from, &error),
     }
 }
 
-/// Tells a peer all bans, when its link comes up: after a restored disk it learns its own again.
+/// Counts a notice that is neither kept nor passed on. Not audited, no warning: a dishonest node
+/// could fill both.
+fn refused(from: &NodeId, why: &dyn std::fmt::Display) {
+    metrics::counter!("quorate_ban_notices_refused_total", "peer" => from.to_string()).increment(1);
+    tracing::debug!(peer = %from, %why, "a ban notice was refused");
+}
+
+/// Tells a peer what it may have lost, when its link comes up: after a restored disk it learns its
+/// own bans again.
 pub(crate) fn tell(node: &Node, peer: &NodeId) {
-    for notice in node.keystore.bans().all() {
+    for notice in to_tell(node.keystore.bans(), &node.me, peer) {
         node.send(peer, link_message::ban(&notice));
+    }
+}
+
+/// The newest bans, the most urgent for `peer` first.
+fn to_tell(bans: &BanList, me: &NodeId, peer: &NodeId) -> Vec<SignedBan> {
+    bans.ranked(MAX_TOLD_AT_LINK_UP, |ban| Some(urgency(ban, me, peer)))
+}
+
+/// What a peer needs most comes first: bans that it signed itself, and those that this node signed
+/// about it. No third node can put its own in front of them.
+fn urgency(ban: &Ban, me: &NodeId, peer: &NodeId) -> u8 {
+    let (by, of) = (&ban.reported_by, &ban.peer);
+    match () {
+        () if by == peer => 0,
+        () if by == me && of == peer => 1,
+        () if of == peer => 2,
+        () => 3,
+    }
+}
+
+/// The bans that bind this node, for a heartbeat: its own reports first, the newest first.
+pub(crate) fn for_heartbeat(bans: &BanList, me: &NodeId) -> Vec<wire::BannedPair> {
+    let pair = |SignedBan { ban, .. }: SignedBan| wire::BannedPair {
+        key_id: ban.key_id.map(|key| key.to_string()).unwrap_or_default(),
+        first: ban.reported_by.to_string(),
+        second: ban.peer.to_string(),
+        reason: short(&ban.reason),
+    };
+    let binding = bans.ranked(MAX_BANS_IN_HEARTBEAT, |ban| binding_rank(ban, me));
+    binding.into_iter().map(pair).collect()
+}
+
+fn binding_rank(ban: &Ban, me: &NodeId) -> Option<u8> {
+    match () {
+        () if ban.reported_by == *me => Some(0),
+        () if ban.peer == *me => Some(1),
+        () => None,
     }
 }
 
@@ -84,16 +142,78 @@ fn tell_all(node: &Node, notice: &SignedBan) {
     }
 }
 
+/// A reason as it may be shown: another node wrote it.
+fn short(reason: &str) -> String {
+    let shown = reason.chars().map(|c| match c {
+        ' '..='~' => c,
+        _ => '?',
+    });
+    shown.take(MAX_REASON_CHARS).collect()
+}
+
 fn record(node: &Node, notice: &SignedBan) {
     let ban = &notice.ban;
-    let mut event = AuditEvent::new(ban.at, "pair.banned", "ban", AuditResult::Succeeded)
+    // The time of another node's report is its claim; records carry this node's own clock.
+    let mut event = AuditEvent::new(clock::now(), "pair.banned", "ban", AuditResult::Succeeded)
         .with("reported_by", ban.reported_by.to_string())
         .with("generation", ban.generation.to_string())
-        .with("reason", ban.reason.clone());
+        .with("reported_at", ban.at.to_rfc3339())
+        .with("reason", short(&ban.reason));
     event.key_id = ban.key_id;
     event.node_id = Some(ban.peer.clone());
     if let Err(error) = node.keystore.audit().record(event) {
         tracing::error!(%error, "the audit log failed; this node stops joining");
     }
     tracing::warn!(peer = %ban.peer, reported_by = %ban.reported_by, "pair banned");
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_types::UnixSeconds;
+
+    use super::*;
+
+    fn node(name: &str) -> NodeId {
+        NodeId::new(name).unwrap()
+    }
+
+    fn ban(reported_by: &str, peer: &str) -> Ban {
+        Ban {
+            peer: node(peer),
+            generation: Digest32::from_array([1; 32]),
+            key_id: None,
+            reason: String::new(),
+            evidence: Digest32::from_array([2; 32]),
+            at: UnixSeconds(0),
+            reported_by: node(reported_by),
+        }
+    }
+
+    #[test]
+    fn c12_telling__must_put_a_peers_own_bans_before_those_of_any_third_node() {
+        let of = |by: &str, peer: &str| urgency(&ban(by, peer), &node("me"), &node("p2"));
+        let in_order = [of("p2", "m"), of("me", "p2"), of("m", "p2"), of("m", "p3")];
+        assert_eq!(in_order, [0, 1, 2, 3]);
+        assert_eq!(of("p2", "me"), 0);
+        assert_eq!(
+            of("me", "p3"),
+            3,
+            "binds the peer no more than a third node's"
+        );
+    }
+
+    #[test]
+    fn c12_heartbeat__must_hold_own_bans_first_and_none_of_other_pairs() {
+        let of = |by: &str, peer: &str| binding_rank(&ban(by, peer), &node("me"));
+        assert_eq!(of("me", "m"), Some(0));
+        assert_eq!(of("m", "me"), Some(1));
+        assert_eq!(of("m", "p2"), None);
+    }
+
+    #[test]
+    fn short__must_cut_what_another_node_wrote() {
+        assert_eq!(short("ot_extension"), "ot_extension");
+        assert_eq!(short("a\n\u{1b}[2J\u{202e}é"), "a??[2J??");
+        assert_eq!(short(&"x".repeat(256)).len(), MAX_REASON_CHARS);
+    }
 }

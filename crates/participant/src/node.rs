@@ -15,6 +15,7 @@ use quorate_transport::noise::Links;
 use quorate_types::{Digest32, NodeId, PartyIndex, SessionId};
 use zeroize::Zeroizing;
 
+use crate::bans;
 use crate::config::SessionLimits;
 use crate::gate::Gates;
 use crate::identity::Identity;
@@ -208,7 +209,7 @@ impl Node {
             audit_sequence: head.sequence,
             audit_hash: head.hash.as_bytes().to_vec(),
             cpu_seconds: cpu_seconds(),
-            bans: self.banned_pairs(),
+            bans: bans::for_heartbeat(self.keystore.bans(), &self.me),
             protocols: self.protocols(),
         }
     }
@@ -254,21 +255,6 @@ impl Node {
             bytes_received: status.bytes_received,
         };
         statuses.into_iter().map(state).collect()
-    }
-
-    fn banned_pairs(&self) -> Vec<wire::BannedPair> {
-        let bans = self.keystore.bans().all();
-        let pair = |signed: quorate_keystore::SignedBan| wire::BannedPair {
-            key_id: signed
-                .ban
-                .key_id
-                .map(|key| key.to_string())
-                .unwrap_or_default(),
-            first: signed.ban.reported_by.to_string(),
-            second: signed.ban.peer.to_string(),
-            reason: signed.ban.reason,
-        };
-        bans.into_iter().map(pair).collect()
     }
 }
 
