@@ -2,6 +2,12 @@
 //! byzantine participant (feature `danger_byzantine`) and crashes cannot do.
 #![allow(non_snake_case, reason = "test names are subject__should_result")]
 #![allow(missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests are tests"
+)]
 
 #[cfg(feature = "danger_byzantine")]
 mod crashes;

@@ -181,6 +181,7 @@ pub(crate) fn share_dir(cluster: &Cluster, position: usize, key: KeyId) -> std::
 }
 
 /// Keys with any share folder at a node, active or pending.
+#[cfg(feature = "danger_byzantine")]
 pub(crate) fn stored_keys(cluster: &Cluster, position: usize) -> Vec<String> {
     let shares = cluster.data_dir(position).unwrap().join("key-shares");
     let folders = std::fs::read_dir(shares).unwrap();
