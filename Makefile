@@ -33,7 +33,8 @@ check: ## What can be checked in minutes: format, lints, tidy, licences, docs, u
 
 bench: ## Measure signatures and key creation; results in target/bench-*.json
 	@scripts/setup.sh build
-	@cargo build --release --locked --package quorate-cli --package quorate-participant
+	@QUORATE_COMMIT=$$(git describe --always --dirty 2>/dev/null || true) \
+	    cargo build --release --locked --package quorate-cli --package quorate-participant
 	@BENCH_OUT="$(BENCH_OUT)" scripts/bench.sh
 
 soak: ## Simulations with more seeds (SOAK_SEEDS, 200000)

@@ -29,4 +29,5 @@ measure() {
 measure sign-2of3 sign --threshold 2 --nodes 3
 measure sign-3of5 sign --threshold 3 --nodes 5
 measure keygen-2of3 keygen --threshold 2 --nodes 3
-printf '\nresults: %s\n' "$out"/bench-*.json
+printf '\nresults:\n'
+printf '  %s\n' "$out"/bench-*.json
