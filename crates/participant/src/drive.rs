@@ -41,7 +41,9 @@ pub(crate) fn drive<P: Phases>(
     outbox: Outbox,
 ) -> Result<P::Output, Abort> {
     let part = roster.session();
-    let mailbox = port.node.mailboxes.open(port.owner, part);
+    let parties = roster.parties().filter_map(|index| roster.member(index));
+    let members = parties.map(|member| member.node.clone());
+    let mailbox = port.node.mailboxes.open(port.owner, part, members);
     let signer = Box::new(port.node.identity.clone());
     #[cfg(feature = "danger_byzantine")]
     let (phase, outbox) = crate::byzantine::Lying::new(port.owner, roster, context, phase, outbox);

@@ -3,12 +3,14 @@
 //! Peers may be ahead of us: their first messages can arrive before the coordinator has told us of
 //! the session. Such messages wait here, within limits for each peer, and vanish if nobody comes.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use quorate_protocol::{Envelope, Slot};
+use quorate_protocol::{Envelope, MAX_ENVELOPE, Slot};
 use quorate_types::{Canonical as _, NodeId, SessionId};
 use zeroize::Zeroizing;
 
@@ -38,14 +40,46 @@ pub(crate) struct MailboxLimits {
 /// Ended sessions whose late messages are dropped at once instead of waiting.
 const REMEMBERED_ENDS: usize = 4_096;
 
-/// A mailbox as its session sees it; closing is dropping.
-pub(crate) struct Mailbox {
+/// Sessions whose cancellation is remembered: far more than run at a time.
+const REMEMBERED_CANCELS: usize = 4_096;
+
+/// What a message that waits costs beside its bytes: its place in the tables, rounded up. Without
+/// it a peer could fill the memory with messages of a few bytes each.
+const EARLY_OVERHEAD: usize = 512;
+
+/// A body of the largest size that any protocol has, and what is around it.
+const LONGEST_ENVELOPE: usize = MAX_ENVELOPE + 256;
+
+/// Old messages are looked for at most so often.
+const EXPIRE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A mailbox as its session sees it; closing is dropping, also where a session panics.
+pub(crate) struct Mailbox<'a> {
     pub(crate) letters: Receiver<Letter>,
+    /// Whether somebody who may do so wants the session to end. [`Letter::Cancel`] only wakes the
+    /// session up: it gets lost where the queue is full, and this does not.
+    #[allow(dead_code, reason = "the driver does not look at it yet")]
+    pub(crate) cancelled: Arc<AtomicBool>,
+    boxes: &'a Mailboxes,
+    part: SessionId,
+}
+
+impl Drop for Mailbox<'_> {
+    fn drop(&mut self) {
+        self.boxes.close(self.part);
+    }
 }
 
 struct Open {
     owner: SessionId,
+    members: Arc<BTreeSet<NodeId>>,
+    cancelled: Arc<AtomicBool>,
     letters: SyncSender<Letter>,
+}
+
+struct Ended {
+    owner: SessionId,
+    members: Arc<BTreeSet<NodeId>>,
 }
 
 struct Early {
@@ -54,16 +88,25 @@ struct Early {
     since: Instant,
 }
 
+impl Early {
+    fn cost(&self) -> usize {
+        self.envelope.len() + EARLY_OVERHEAD
+    }
+}
+
 #[derive(Default)]
 struct Inner {
     open: HashMap<SessionId, Open>,
     early: HashMap<SessionId, Vec<Early>>,
     early_bytes: HashMap<NodeId, usize>,
-    cancelled: HashSet<SessionId>,
+    expired_at: Option<Instant>,
+    /// Whether a session is cancelled; shared with its open parts.
+    cancelled: HashMap<SessionId, Arc<AtomicBool>>,
+    cancelled_order: VecDeque<SessionId>,
     /// Who gave up an earlier part of a session.
     aborted: HashMap<SessionId, NodeId>,
     /// Ended parts, and the sessions that they belonged to.
-    ended: HashMap<SessionId, SessionId>,
+    ended: HashMap<SessionId, Ended>,
     ended_order: VecDeque<SessionId>,
 }
 
@@ -81,11 +124,19 @@ impl Mailboxes {
         }
     }
 
-    /// Opens the mailbox of one part of a session; what came early is in it.
-    pub(crate) fn open(&self, owner: SessionId, part: SessionId) -> Mailbox {
+    /// Opens the mailbox of one part of a session; what came early is in it. Only `members` may put
+    /// messages into it.
+    pub(crate) fn open(
+        &self,
+        owner: SessionId,
+        part: SessionId,
+        members: impl IntoIterator<Item = NodeId>,
+    ) -> Mailbox<'_> {
         let (sender, letters) = sync_channel(self.limits.session_queue);
+        let members = Arc::new(members.into_iter().collect::<BTreeSet<_>>());
         let mut inner = self.inner.lock();
-        if inner.cancelled.contains(&owner) {
+        let cancelled = inner.cancellation(owner);
+        if cancelled.load(Ordering::SeqCst) {
             // The receiver sees it first.
             let _ = sender.try_send(Letter::Cancel);
         }
@@ -95,26 +146,34 @@ impl Mailboxes {
         for early in inner.early.remove(&part).unwrap_or_default() {
             inner.release(&early);
             let Early { from, envelope, .. } = early;
-            // More than the queue holds cannot be honest: a round has one message of each kind.
-            let _ = sender.try_send(Letter::Round { from, envelope });
+            if members.contains(&from) {
+                // More than the queue holds cannot be honest: a round has one message of each kind.
+                let _ = sender.try_send(Letter::Round { from, envelope });
+            }
         }
-        inner.open.insert(
+        let open = Open {
+            owner,
+            members,
+            cancelled: Arc::clone(&cancelled),
+            letters: sender,
+        };
+        inner.open.insert(part, open);
+        Mailbox {
+            letters,
+            cancelled,
+            boxes: self,
             part,
-            Open {
-                owner,
-                letters: sender,
-            },
-        );
-        Mailbox { letters }
+        }
     }
 
-    /// Closes one part; its late messages are dropped.
+    /// Closes one part; its late messages are dropped. Once more changes nothing.
     pub(crate) fn close(&self, part: SessionId) {
         let mut inner = self.inner.lock();
-        let Some(Open { owner, .. }) = inner.open.remove(&part) else {
+        let Some(open) = inner.open.remove(&part) else {
             return;
         };
-        if inner.ended.insert(part, owner).is_none() {
+        let Open { owner, members, .. } = open;
+        if inner.ended.insert(part, Ended { owner, members }).is_none() {
             inner.ended_order.push_back(part);
         }
         if inner.ended_order.len() > REMEMBERED_ENDS
@@ -122,6 +181,7 @@ impl Mailboxes {
         {
             inner.ended.remove(&oldest);
         }
+        inner.expire(self.limits.early_ttl);
     }
 
     /// Forgets that a session was cancelled, once it has ended.
@@ -130,8 +190,13 @@ impl Mailboxes {
         inner.cancelled.remove(&owner);
         inner.aborted.remove(&owner);
         // Late messages of its parts are still dropped, but concern no session any more.
-        let parts = inner.ended.iter_mut().filter(|(_, of)| **of == owner);
-        parts.for_each(|(part, of)| *of = *part);
+        let parts = inner.ended.iter_mut();
+        for (part, ended) in parts.filter(|(_, ended)| ended.owner == owner) {
+            *ended = Ended {
+                owner: *part,
+                members: Arc::default(),
+            };
+        }
     }
 
     /// Who gave up a part of a running session that we had finished.
@@ -146,14 +211,22 @@ impl Mailboxes {
         session: SessionId,
         envelope: Zeroizing<Vec<u8>>,
     ) -> bool {
+        if envelope.len() > LONGEST_ENVELOPE {
+            return false;
+        }
         let mut inner = self.inner.lock();
         if let Some(open) = inner.open.get(&session) {
+            if !open.members.contains(&from) {
+                return false;
+            }
             let sent = open.letters.try_send(Letter::Round { from, envelope });
             return !matches!(sent, Err(TrySendError::Full(_)));
         }
-        if let Some(owner) = inner.ended.get(&session).copied() {
+        if let Some(ended) = inner.ended.get(&session) {
             // A peer may fail in a part that we finished: without it the session cannot go on.
+            let owner = ended.owner;
             let gone = owner != session
+                && ended.members.contains(&from)
                 && Envelope::from_bytes(&envelope).is_ok_and(|message| message.slot == Slot::Abort);
             if gone && !inner.aborted.contains_key(&owner) {
                 inner.aborted.insert(owner, from.clone());
@@ -164,11 +237,12 @@ impl Mailboxes {
             return true;
         }
         inner.expire(self.limits.early_ttl);
+        let cost = envelope.len() + EARLY_OVERHEAD;
         let used = inner.early_bytes.get(&from).copied().unwrap_or(0);
-        if used + envelope.len() > self.limits.early_bytes_per_peer {
+        if used + cost > self.limits.early_bytes_per_peer {
             return false;
         }
-        *inner.early_bytes.entry(from.clone()).or_default() += envelope.len();
+        inner.early_bytes.insert(from.clone(), used + cost);
         let since = Instant::now();
         inner.early.entry(session).or_default().push(Early {
             from,
@@ -181,8 +255,10 @@ impl Mailboxes {
     /// Ends all parts of a session, now and later.
     pub(crate) fn cancel(&self, owner: SessionId) {
         let mut inner = self.inner.lock();
-        inner.cancelled.insert(owner);
+        inner.cancellation(owner).store(true, Ordering::SeqCst);
         for open in inner.open.values().filter(|open| open.owner == owner) {
+            // The same flag, unless it was pushed out by thousands of others.
+            open.cancelled.store(true, Ordering::SeqCst);
             let _ = open.letters.try_send(Letter::Cancel);
         }
     }
@@ -196,14 +272,41 @@ impl Mailboxes {
 }
 
 impl Inner {
+    /// Whether a session is cancelled, as its parts share it. A session may end while it is being
+    /// cancelled, so that nobody forgets the note; therefore the oldest make room.
+    fn cancellation(&mut self, owner: SessionId) -> Arc<AtomicBool> {
+        if let Some(known) = self.cancelled.get(&owner) {
+            return Arc::clone(known);
+        }
+        let cancelled = Arc::<AtomicBool>::default();
+        self.cancelled.insert(owner, Arc::clone(&cancelled));
+        self.cancelled_order.push_back(owner);
+        if self.cancelled_order.len() > REMEMBERED_CANCELS
+            && let Some(oldest) = self.cancelled_order.pop_front()
+        {
+            self.cancelled.remove(&oldest);
+        }
+        cancelled
+    }
+
     fn release(&mut self, early: &Early) {
         if let Some(used) = self.early_bytes.get_mut(&early.from) {
-            *used = used.saturating_sub(early.envelope.len());
+            *used = used.saturating_sub(early.cost());
         }
     }
 
+    /// Drops messages that waited too long, unless it did so a moment ago.
     fn expire(&mut self, ttl: Duration) {
-        let (now, mut early) = (Instant::now(), std::mem::take(&mut self.early));
+        let now = Instant::now();
+        let interval = EXPIRE_INTERVAL.min(ttl);
+        if self
+            .expired_at
+            .is_some_and(|at| now.duration_since(at) < interval)
+        {
+            return;
+        }
+        self.expired_at = Some(now);
+        let mut early = std::mem::take(&mut self.early);
         early.retain(|_, messages| {
             messages.retain(|message| {
                 let fresh = now.duration_since(message.since) < ttl;
@@ -219,104 +322,4 @@ impl Inner {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn node(name: &str) -> NodeId {
-        NodeId::new(name).unwrap()
-    }
-
-    fn mailboxes(early_ttl: Duration) -> Mailboxes {
-        Mailboxes::new(MailboxLimits {
-            session_queue: 4,
-            early_bytes_per_peer: 100,
-            early_ttl,
-        })
-    }
-
-    fn session(n: u8) -> SessionId {
-        SessionId::from_array([n; 16])
-    }
-
-    #[test]
-    fn early_messages__should_wait_for_their_session_within_the_limit_of_their_sender() {
-        let boxes = mailboxes(Duration::from_secs(60));
-        let body = |n: usize| Zeroizing::new(vec![0; n]);
-        assert!(boxes.deliver(node("a"), session(1), body(60)));
-        assert!(
-            !boxes.deliver(node("a"), session(2), body(60)),
-            "over the limit of `a`"
-        );
-        assert!(
-            boxes.deliver(node("b"), session(2), body(60)),
-            "`b` has its own"
-        );
-        let mailbox = boxes.open(session(1), session(1));
-        assert!(matches!(
-            mailbox.letters.try_recv(),
-            Ok(Letter::Round { .. })
-        ));
-        assert!(
-            boxes.deliver(node("a"), session(3), body(60)),
-            "given back when it was taken"
-        );
-    }
-
-    #[test]
-    fn early_messages__should_vanish_after_their_time() {
-        let boxes = mailboxes(Duration::ZERO);
-        for n in 0..50 {
-            assert!(boxes.deliver(node("a"), session(n), Zeroizing::new(vec![0; 60])));
-        }
-    }
-
-    #[test]
-    fn a_cancelled_session__should_see_it_in_parts_that_open_later() {
-        let boxes = mailboxes(Duration::from_secs(60));
-        let first = boxes.open(session(1), session(11));
-        boxes.cancel(session(1));
-        assert!(matches!(first.letters.try_recv(), Ok(Letter::Cancel)));
-        let second = boxes.open(session(1), session(12));
-        assert!(matches!(second.letters.try_recv(), Ok(Letter::Cancel)));
-        let other = boxes.open(session(2), session(21));
-        assert!(other.letters.try_recv().is_err());
-    }
-
-    #[test]
-    fn late_messages__should_be_dropped_without_cost() {
-        let boxes = mailboxes(Duration::from_secs(60));
-        drop(boxes.open(session(1), session(1)));
-        boxes.close(session(1));
-        for _ in 0..50 {
-            assert!(boxes.deliver(node("a"), session(1), Zeroizing::new(vec![0; 60])));
-        }
-    }
-
-    #[test]
-    fn an_abort_of_an_earlier_part__should_end_the_later_one_and_only_while_the_session_runs() {
-        let boxes = mailboxes(Duration::from_secs(60));
-        let (owner, first, second) = (session(1), session(2), session(3));
-        let party = |n| quorate_types::PartyIndex::new(n).unwrap();
-        let abort = Envelope {
-            session: first,
-            round: 3,
-            slot: Slot::Abort,
-            from: party(2),
-            to: party(1),
-            body: Vec::new(),
-            signature: None,
-        };
-        let abort = Zeroizing::new(abort.to_bytes());
-        drop(boxes.open(owner, first));
-        boxes.close(first);
-        assert!(boxes.deliver(node("b"), first, abort.clone()));
-        assert_eq!(boxes.aborted_by(owner), Some(node("b")));
-        let mailbox = boxes.open(owner, second);
-        let letter = mailbox.letters.try_recv();
-        assert!(matches!(letter, Ok(Letter::PeerAborted(peer)) if peer == node("b")));
-        boxes.close(second);
-        boxes.forget(owner);
-        assert!(boxes.deliver(node("b"), first, abort));
-        assert_eq!(boxes.aborted_by(owner), None);
-    }
-}
+mod tests;
