@@ -28,13 +28,18 @@ pub(crate) struct KeyFacts {
     /// Compressed; empty until the key is active.
     pub(crate) public_key: Vec<u8>,
     pub(crate) address: Option<String>,
+    /// Canonical bytes, carried to every node that is asked to sign; empty until the key is active.
+    pub(crate) certificate: Vec<u8>,
 }
 
 impl KeyFacts {
     fn of_row(row: KeyRow) -> Result<Self, CoordinatorError> {
         let chain = Chain::parse(&row.chain_type)
             .ok_or_else(|| CoordinatorError::bug("a stored key has an unknown chain"))?;
-        let material = row.material;
+        let (address, public_key, certificate) = match row.material {
+            Some(material) => (material.address, material.public_key, material.certificate),
+            None => Default::default(),
+        };
         Ok(Self {
             key_id: row.key_id,
             tenant: row.tenant,
@@ -46,8 +51,9 @@ impl KeyFacts {
             chain,
             protocol: row.protocol,
             rights: row.rights,
-            address: material.as_ref().and_then(|m| m.address.clone()),
-            public_key: material.map(|m| m.public_key).unwrap_or_default(),
+            address,
+            public_key,
+            certificate,
         })
     }
 }

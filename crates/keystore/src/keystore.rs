@@ -99,6 +99,12 @@ impl Keystore {
         self.index.all()
     }
 
+    /// What state the share of a key is in; none if there is no share.
+    #[must_use]
+    pub fn state(&self, key: KeyId) -> Option<ShareState> {
+        self.index.get(key).map(|entry| entry.state)
+    }
+
     /// Shares that cannot be used, and why.
     #[must_use]
     pub fn damaged(&self) -> Vec<Damage> {

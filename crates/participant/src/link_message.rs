@@ -10,7 +10,7 @@ const BAN: u8 = 2;
 const SETTLE: u8 = 3;
 
 /// Longest certificate, in bytes.
-const MAX_CERTIFICATE: usize = 16 * 1024;
+pub(crate) const MAX_CERTIFICATE: usize = 16 * 1024;
 
 /// What a node says about the certificate of a key.
 #[derive(Clone, PartialEq, Eq)]

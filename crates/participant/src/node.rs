@@ -31,6 +31,8 @@ pub(crate) struct Proposal {
     pub(crate) signers: Vec<PartyIndex>,
     pub(crate) attempt: u32,
     pub(crate) request_id: String,
+    /// Canonical bytes of the key's certificate, as somebody carries it; empty if nobody does.
+    pub(crate) certificate: Vec<u8>,
 }
 
 /// One participant.

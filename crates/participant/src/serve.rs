@@ -14,10 +14,11 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::link_message::MAX_CERTIFICATE;
 use crate::node::{Node, Proposal};
 use crate::refusal::Refusal;
 use crate::report::{EventSender, Report};
-use crate::session;
+use crate::{session, settle};
 
 /// Events that may wait for one coordinator.
 const EVENT_QUEUE: usize = 4_096;
@@ -130,6 +131,11 @@ fn proposal(session: SessionId, open: wire::OpenSession) -> Result<Proposal, Ref
     let request_id = open.request_id;
     let plain =
         request_id.len() <= MAX_REQUEST_ID && request_id.bytes().all(|b| b.is_ascii_graphic());
+    let mut certificate = open.certificate;
+    if certificate.len() > MAX_CERTIFICATE {
+        settle::ignored_carried("too long");
+        certificate = Vec::new();
+    }
     Ok(Proposal {
         session,
         signed: SignedIntent {
@@ -139,6 +145,7 @@ fn proposal(session: SessionId, open: wire::OpenSession) -> Result<Proposal, Ref
         signers,
         attempt: open.attempt,
         request_id: if plain { request_id } else { String::new() },
+        certificate,
     })
 }
 

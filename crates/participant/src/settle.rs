@@ -43,7 +43,6 @@ struct Gathering {
     digest: Digest32,
     stored: BTreeSet<NodeId>,
     signatures: BTreeMap<NodeId, [u8; 64]>,
-    certified: bool,
 }
 
 impl Gathering {
@@ -79,10 +78,63 @@ impl Gathering {
     }
 }
 
+/// A message about a key that is not pending here yet.
+struct Early {
+    message: Settle,
+    since: Instant,
+}
+
 #[derive(Default)]
 struct Inner {
     gathering: HashMap<KeyId, Gathering>,
-    early: HashMap<NodeId, HashMap<KeyId, Settle>>,
+    early: HashMap<NodeId, HashMap<KeyId, Early>>,
+}
+
+impl Inner {
+    /// The gathering of this statement: the one that is under way, with all that it has, or a new
+    /// one. What was gathered for another statement of the key is dropped with its share.
+    fn gather(&mut self, statement: KeyStatement, digest: Digest32, me: &NodeId) -> &mut Gathering {
+        let key = statement.key;
+        let under_way = self.gathering.get(&key).map(|gathering| gathering.digest);
+        if under_way != Some(digest) {
+            let gathering = Gathering {
+                statement,
+                digest,
+                stored: BTreeSet::from([me.clone()]),
+                signatures: BTreeMap::new(),
+            };
+            self.gathering.insert(key, gathering);
+        }
+        self.gathering
+            .get_mut(&key)
+            .expect("it was there, or was put there above")
+    }
+
+    /// What came early about a key.
+    fn take_early(&mut self, key: KeyId) -> Vec<(NodeId, Settle)> {
+        let mut early = Vec::new();
+        for (peer, waiting) in &mut self.early {
+            let message = waiting.remove(&key).map(|early| early.message);
+            early.extend(message.map(|message| (peer.clone(), message)));
+        }
+        early
+    }
+
+    fn keep_early(&mut self, from: &NodeId, key: KeyId, message: Settle) {
+        let waiting = self.early.entry(from.clone()).or_default();
+        if waiting.len() < MAX_EARLY_PER_PEER || waiting.contains_key(&key) {
+            let since = Instant::now();
+            waiting.insert(key, Early { message, since });
+        }
+    }
+
+    fn expire_early(&mut self, ttl: Duration) {
+        let now = Instant::now();
+        self.early.retain(|_, waiting| {
+            waiting.retain(|_, early| now.duration_since(early.since) < ttl);
+            !waiting.is_empty()
+        });
+    }
 }
 
 /// Certificates in the making.
@@ -92,63 +144,54 @@ pub(crate) struct Settlement {
     changed: Condvar,
 }
 
-impl Settlement {
-    /// Waits until a key is certified or dropped, at most for `patience`.
-    pub(crate) fn wait_until_settled(
-        &self,
-        key: KeyId,
-        me: &NodeId,
-        patience: Duration,
-    ) -> Outcome {
-        let deadline = Instant::now() + patience;
-        let mut inner = self.inner.lock();
-        loop {
-            match inner.gathering.get(&key) {
-                None => return Outcome::Dropped,
-                Some(gathering) if gathering.certified => return Outcome::Certified,
-                Some(gathering) => {
-                    let missing = gathering.missing(me);
-                    if self.changed.wait_until(&mut inner, deadline).timed_out() {
-                        return Outcome::Waiting(missing);
-                    }
-                }
-            }
+/// Waits until a key is certified or dropped, at most for `patience`.
+pub(crate) fn wait_until_settled(node: &Node, key: KeyId, patience: Duration) -> Outcome {
+    let deadline = Instant::now() + patience;
+    let mut inner = node.settlement.inner.lock();
+    while let Some(gathering) = inner.gathering.get(&key) {
+        let missing = gathering.missing(&node.me);
+        let changed = &node.settlement.changed;
+        if changed.wait_until(&mut inner, deadline).timed_out() {
+            return Outcome::Waiting(missing);
         }
+    }
+    drop(inner);
+    // A gathering ends when the share is active, or when it is dropped.
+    match node.keystore.state(key) {
+        Some(ShareState::Active) => Outcome::Certified,
+        _ => Outcome::Dropped,
     }
 }
 
-/// Step 1: begins to gather for a share that is durable now, and tells all members.
+/// Step 1: begins to gather for a share that is durable now, and tells all members. What is
+/// gathered already is kept, and only told again.
 pub(crate) fn announce(node: &Arc<Node>, statement: KeyStatement) {
-    let (key, statement_digest) = (statement.key, digest_of(&statement));
+    let (key, digest) = (statement.key, digest_of(&statement));
     let others: Vec<NodeId> = others(node, &statement);
-    let mut early = Vec::new();
-    let message = {
+    let (message, early) = {
         let mut inner = node.settlement.inner.lock();
-        let mut signatures = BTreeMap::new();
-        let message = if is_released(node, &statement) {
-            let signature = node.identity.sign_statement(&statement.signing_bytes());
-            signatures.insert(node.me.clone(), signature);
-            Settle::Prepared {
-                key,
-                statement: statement_digest,
-                signature,
-            }
-        } else {
-            let statement = statement_digest;
-            Settle::Stored { key, statement }
-        };
-        let gathering = Gathering {
-            statement,
-            digest: statement_digest,
-            stored: BTreeSet::from([node.me.clone()]),
-            signatures,
-            certified: false,
-        };
-        inner.gathering.insert(key, gathering);
-        for (peer, waiting) in &mut inner.early {
-            early.extend(waiting.remove(&key).map(|message| (peer.clone(), message)));
+        // A gathering ends under this lock, after its share became active: none begins behind it.
+        if node.keystore.state(key) != Some(ShareState::Pending) {
+            return;
         }
-        message
+        let gathering = inner.gather(statement, digest, &node.me);
+        if !gathering.signatures.contains_key(&node.me) && is_released(node, &gathering.statement) {
+            let bytes = gathering.statement.signing_bytes();
+            let signature = node.identity.sign_statement(&bytes);
+            gathering.signatures.insert(node.me.clone(), signature);
+        }
+        let message = match gathering.signatures.get(&node.me) {
+            Some(signature) => Settle::Prepared {
+                key,
+                statement: digest,
+                signature: *signature,
+            },
+            None => Settle::Stored {
+                key,
+                statement: digest,
+            },
+        };
+        (message, inner.take_early(key))
     };
     tell(node, &others, &message);
     for (peer, message) in early {
@@ -169,38 +212,50 @@ fn tell(node: &Node, peers: &[NodeId], message: &Settle) {
     }
 }
 
-/// Asks the other members about a pending key.
-pub(crate) fn ask(node: &Arc<Node>, key: KeyId) {
-    let Some((session, statement, peers)) = ({
-        let inner = node.settlement.inner.lock();
-        inner.gathering.get(&key).map(|gathering| {
-            (
-                gathering.statement.session,
-                gathering.digest,
-                others(node, &gathering.statement),
-            )
-        })
-    }) else {
-        return resume(node, key);
-    };
-    let message = Settle::Ask {
-        key,
-        session,
-        statement,
-    };
-    tell(node, &peers, &message);
+/// The intent of the run whose certificate is gathered for this key.
+pub(crate) fn intent_of(node: &Node, key: KeyId) -> Option<Digest32> {
+    let inner = node.settlement.inner.lock();
+    let gathering = inner.gathering.get(&key)?;
+    Some(gathering.statement.intent)
 }
 
-/// Takes up a pending share of an earlier start of this process.
-fn resume(node: &Arc<Node>, key: KeyId) {
+/// Asks the other members about a pending key. `own` is the session that wants to know.
+pub(crate) fn ask(node: &Arc<Node>, key: KeyId, own: Option<SessionId>) {
+    if !question(node, key) {
+        resume(node, key, own);
+        question(node, key);
+    }
+}
+
+/// Asks if a certificate of the key is gathered, and returns whether it is.
+fn question(node: &Arc<Node>, key: KeyId) -> bool {
+    let (message, peers) = {
+        let inner = node.settlement.inner.lock();
+        let Some(gathering) = inner.gathering.get(&key) else {
+            return false;
+        };
+        let message = Settle::Ask {
+            key,
+            session: gathering.statement.session,
+            statement: gathering.digest,
+        };
+        (message, others(node, &gathering.statement))
+    };
+    tell(node, &peers, &message);
+    true
+}
+
+/// Takes up a pending share of an earlier start of this process. A session that runs announces its
+/// share itself, unless it is the one that asks: then it is a session of the earlier start.
+fn resume(node: &Arc<Node>, key: KeyId, own: Option<SessionId>) {
     let Ok(pending) = node.keystore.open_pending(key) else {
         return;
     };
     match Payload::from_bytes(&pending.payload) {
         Ok(payload) => {
-            announce(node, payload.statement);
-            if node.settlement.inner.lock().gathering.contains_key(&key) {
-                ask(node, key);
+            let session = payload.statement.session;
+            if own == Some(session) || !node.is_running(session) {
+                announce(node, payload.statement);
             }
         }
         Err(error) => tracing::error!(%key, %error, "a pending share is damaged"),
@@ -209,6 +264,10 @@ fn resume(node: &Arc<Node>, key: KeyId) {
 
 /// Asks about every share that waits for its certificate and has no session at work on it.
 pub(crate) fn ask_for_all(node: &Arc<Node>) {
+    let limits = &node.limits;
+    // Whoever is so much ahead of us that we still need its word has waited no longer than this.
+    let ttl = Duration::from_millis(limits.keygen_round_timeout_ms + limits.certify_timeout_ms);
+    node.settlement.inner.lock().expire_early(ttl);
     for entry in node.keystore.list() {
         if entry.state != ShareState::Pending {
             continue;
@@ -221,7 +280,7 @@ pub(crate) fn ask_for_all(node: &Arc<Node>) {
                 .map(|gathering| gathering.statement.session)
         };
         if session.is_none_or(|session| !node.is_running(session)) {
-            ask(node, entry.key_id);
+            ask(node, entry.key_id, None);
         }
     }
 }
@@ -262,9 +321,7 @@ fn answer(node: &Arc<Node>, from: &NodeId, key: KeyId, session: SessionId, state
         let gathering = inner.gathering.get(&key).filter(same);
         gathering.map(|gathering| gathering.signatures.get(&node.me).copied())
     };
-    let pending = node.keystore.list().iter().any(|entry| {
-        entry.key_id == key && matches!(entry.state, ShareState::Pending | ShareState::Active)
-    });
+    let pending = node.keystore.state(key).is_some_and(ShareState::is_stored);
     let reply = match own {
         Some(Some(signature)) => Settle::Prepared {
             key,
@@ -284,7 +341,9 @@ fn stored(node: &Arc<Node>, from: &NodeId, key: KeyId, statement: Digest32) {
     let ready = {
         let mut inner = node.settlement.inner.lock();
         let Some(gathering) = inner.gathering.get_mut(&key) else {
-            keep_early(&mut inner, from, key, Settle::Stored { key, statement });
+            if may_come(node, key) {
+                inner.keep_early(from, key, Settle::Stored { key, statement });
+            }
             return;
         };
         let member = gathering.statement.committee.index_of(from).is_some();
@@ -352,12 +411,11 @@ fn prepared(node: &Arc<Node>, from: &NodeId, key: KeyId, statement: Digest32, si
                 statement,
                 signature,
             };
-            keep_early(&mut inner, from, key, message);
+            if may_come(node, key) {
+                inner.keep_early(from, key, message);
+            }
             return;
         };
-        if gathering.certified {
-            return;
-        }
         if gathering.digest != statement || !is_signed(node, gathering, from, &signature) {
             tracing::warn!(%key, peer = %from, "a peer signed another statement of this key");
             return;
@@ -373,11 +431,10 @@ fn prepared(node: &Arc<Node>, from: &NodeId, key: KeyId, statement: Digest32, si
     }
 }
 
-fn keep_early(inner: &mut Inner, from: &NodeId, key: KeyId, message: Settle) {
-    let waiting = inner.early.entry(from.clone()).or_default();
-    if waiting.len() < MAX_EARLY_PER_PEER || waiting.contains_key(&key) {
-        waiting.insert(key, message);
-    }
+/// Whether a share of the key may still become pending here, or be taken up.
+fn may_come(node: &Node, key: KeyId) -> bool {
+    use ShareState::{Active, Archived};
+    !matches!(node.keystore.state(key), Some(Active | Archived))
 }
 
 fn is_signed(node: &Node, gathering: &Gathering, from: &NodeId, signature: &[u8; 64]) -> bool {
@@ -389,19 +446,51 @@ fn is_signed(node: &Node, gathering: &Gathering, from: &NodeId, signature: &[u8;
     member && quorate_verify::verify_ed25519(&peer.identity, &bytes, signature).is_ok()
 }
 
-/// A whole certificate that a peer has: it must be of our own statement.
+/// A whole certificate that a peer has.
 fn offered(node: &Arc<Node>, from: &NodeId, key: KeyId, certificate: &[u8]) {
-    let fits = |certificate: &KeyCertificate| {
-        let inner = node.settlement.inner.lock();
-        let ours = inner.gathering.get(&key).map(|gathering| gathering.digest);
-        ours == Some(digest_of(&certificate.statement))
-    };
-    match KeyCertificate::from_bytes(certificate) {
-        Ok(certificate) if fits(&certificate) && certificate.verify(&node.manifest).is_ok() => {
-            activate(node, &certificate);
-        }
-        _ => tracing::warn!(%key, peer = %from, "a peer offered a certificate that does not fit"),
+    if let Err(why) = accept(node, key, certificate) {
+        tracing::warn!(%key, peer = %from, why, "a peer offered a certificate that does not fit");
     }
+}
+
+/// A certificate that somebody carries at the opening of `session`: it makes a share active that
+/// has waited for it. A wrong one changes nothing.
+pub(crate) fn carried(node: &Arc<Node>, key: KeyId, session: SessionId, certificate: &[u8]) {
+    if certificate.is_empty() {
+        return;
+    }
+    if !node.settlement.inner.lock().gathering.contains_key(&key) {
+        resume(node, key, Some(session));
+    }
+    if let Err(why) = accept(node, key, certificate) {
+        ignored_carried(why);
+    }
+}
+
+/// Counts a carried certificate that was not taken.
+pub(crate) fn ignored_carried(why: &'static str) {
+    metrics::counter!("quorate_certificates_ignored_total", "reason" => why).increment(1);
+    tracing::warn!(why, "a coordinator carried a certificate that does not fit");
+}
+
+/// A certificate must be of our own statement and carry the signatures of all members, whoever
+/// brings it.
+fn accept(node: &Arc<Node>, key: KeyId, certificate: &[u8]) -> Result<(), &'static str> {
+    if node.keystore.state(key) == Some(ShareState::Active) {
+        return Ok(()); // nothing waits for it any more
+    }
+    let certificate = KeyCertificate::from_bytes(certificate).map_err(|_| "malformed")?;
+    let ours = {
+        let inner = node.settlement.inner.lock();
+        inner.gathering.get(&key).map(|gathering| gathering.digest)
+    };
+    if ours != Some(digest_of(&certificate.statement)) {
+        return Err("of another statement");
+    }
+    let verified = certificate.verify(&node.manifest);
+    verified.map_err(|_| "not signed by all members")?;
+    activate(node, &certificate);
+    Ok(())
 }
 
 /// A member has no share of our run. That may be a lie, so it counts only while nobody signed.
@@ -453,18 +542,12 @@ fn activate(node: &Arc<Node>, certificate: &KeyCertificate) {
         tracing::error!(%key, %error, "the certificate could not be stored");
         return;
     }
-    {
-        let mut inner = node.settlement.inner.lock();
-        if let Some(gathering) = inner.gathering.get_mut(&key) {
-            let members = statement.committee.members().map(|(_, node)| node.clone());
-            gathering.signatures = members
-                .zip(certificate.signatures.iter().copied())
-                .collect();
-            gathering.certified = true;
-        }
-    }
+    let ended = node.settlement.inner.lock().gathering.remove(&key);
     crate::failpoint::here("settle.after_activate");
     node.settlement.changed.notify_all();
+    if ended.is_none() {
+        return; // it came twice at once, and is recorded already
+    }
     record(node, key, statement.session, "key.certified", &node.me);
     tracing::info!(%key, "certified");
 }
@@ -503,3 +586,6 @@ fn record(node: &Node, key: KeyId, session: SessionId, event_type: &str, peer: &
         tracing::error!(%error, "the audit log failed; this node stops joining");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,8 @@ pub struct Proposal {
     pub intent: SignedIntent,
     /// Party indices; empty for key generation.
     pub signers: Vec<u32>,
+    /// Canonical bytes of the key's certificate, carried to nodes that lack it; empty unless set.
+    pub certificate: Vec<u8>,
 }
 
 impl Proposal {
@@ -42,6 +44,7 @@ impl Proposal {
             session: SessionId::from_array(id),
             intent,
             signers: signers.to_vec(),
+            certificate: Vec::new(),
         })
     }
 
@@ -63,6 +66,7 @@ impl Proposal {
             signers: self.signers.clone(),
             attempt: 1,
             request_id: "test".to_owned(),
+            certificate: self.certificate.clone(),
         }
     }
 }

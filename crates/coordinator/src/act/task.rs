@@ -483,6 +483,7 @@ impl ActTask {
             signers,
             attempt,
             request_id: self.subject.request_id.clone().unwrap_or_default(),
+            certificate: self.carried_certificate(),
         };
         if let (Some(known), Some(opened)) = (
             self.core.cluster.node(node),
@@ -566,6 +567,16 @@ impl ActTask {
                 };
                 (None, Err(CoordinatorError::Failed(Arc::new(failure))))
             }
+        }
+    }
+
+    /// The certificate of the key, for nodes whose share still waits for it: whoever withheld it
+    /// from them cannot keep them from signing (`docs/protocols/key-certificate.md` §2.7).
+    fn carried_certificate(&self) -> Vec<u8> {
+        match (&self.plan.what, &self.verified) {
+            (What::Sign { key, .. }, _) => key.certificate.clone(),
+            (What::Create { .. }, Some((bytes, Verified::Certificate(_)))) => bytes.clone(),
+            (What::Create { .. }, _) => Vec::new(),
         }
     }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use quorate_api::ErrorCode;
 use quorate_coordinator::{KeyQuery, SessionQuery};
+use quorate_intent::KeyCertificate;
 use quorate_store::AuditResult;
+use quorate_types::Canonical as _;
 
 use crate::support::client::transfer;
 use crate::support::world::{PATIENCE, World};
@@ -65,6 +67,17 @@ async fn signature__should_come_with_its_transaction_and_session() {
     assert_eq!(session.signature, result.signature);
     let opened: usize = world.doubles.iter().map(|d| d.opened().len()).sum();
     assert_eq!(opened, 3 + 2, "3 for the key, 2 for the signature");
+    // Whoever lacks the certificate gets it with the session (key-certificate.md §2.7).
+    let opened = world.doubles.iter().flat_map(|d| d.opened());
+    for open in opened {
+        if open.signers.is_empty() {
+            assert!(open.certificate.is_empty(), "there is none yet");
+        } else {
+            let certificate = KeyCertificate::from_bytes(&open.certificate).unwrap();
+            assert_eq!(certificate.statement.key.to_string(), key.key_id);
+            assert_eq!(certificate.signatures.len(), 3);
+        }
+    }
     let results: Vec<_> = world
         .audit("sign")
         .await

@@ -52,7 +52,7 @@ pub(super) fn run(
     };
     let plan = admission::admit_create(create, &node.manifest, &node.registry, &node.me)
         .map_err(refuse)?;
-    if let Some(certificate) = existing(node, key).map_err(refuse)? {
+    if let Some(certificate) = existing(node, proposal, intent, key).map_err(refuse)? {
         return Ok(certificate);
     }
     let begun = bind(node, proposal, intent)
@@ -130,25 +130,35 @@ fn subject(
 }
 
 /// The key's certificate if this intent made it before. A share that waits for its certificate is
-/// settled first: only while nobody is known to have signed may another run take its place.
-fn existing(node: &Arc<Node>, key: KeyId) -> Result<Option<KeyCertificate>, Refusal> {
-    let state = |node: &Node| {
-        node.keystore
-            .list()
-            .into_iter()
-            .find(|entry| entry.key_id == key)
-            .map(|e| e.state)
-    };
-    if state(node) == Some(ShareState::Pending) {
-        settle::ask(node, key);
+/// settled first: by the certificate that the proposal carries, else by asking the members; only
+/// while nobody is known to have signed may another run take its place.
+fn existing(
+    node: &Arc<Node>,
+    proposal: &Proposal,
+    intent: &VerifiedIntent,
+    key: KeyId,
+) -> Result<Option<KeyCertificate>, Refusal> {
+    let is_pending = || node.keystore.state(key) == Some(ShareState::Pending);
+    if is_pending() {
+        settle::carried(node, key, proposal.session, &proposal.certificate);
+    }
+    if is_pending() {
+        settle::ask(node, key, Some(proposal.session));
+        if let Some(other) = settle::intent_of(node, key) {
+            same_intent(other, intent)?;
+        }
         let patience = Duration::from_millis(node.limits.certify_timeout_ms);
-        node.settlement.wait_until_settled(key, &node.me, patience);
-        if state(node) == Some(ShareState::Pending) {
+        settle::wait_until_settled(node, key, patience);
+        if is_pending() {
             settle::abandon(node, key, &node.me);
         }
     }
-    match state(node) {
-        Some(ShareState::Active) => settle::stored_certificate(node, key).map(Some),
+    match node.keystore.state(key) {
+        Some(ShareState::Active) => {
+            let certificate = settle::stored_certificate(node, key)?;
+            same_intent(certificate.statement.intent, intent)?;
+            Ok(Some(certificate))
+        }
         Some(ShareState::Pending) => {
             let message = "an earlier run of this creation waits for the signatures of other nodes";
             Err(Refusal::retry(ErrorCode::InProgress, message))
@@ -159,6 +169,15 @@ fn existing(node: &Arc<Node>, key: KeyId) -> Result<Option<KeyCertificate>, Refu
         }
         _ => Ok(None),
     }
+}
+
+/// The key id is half a hash of the intent: the whole hash must be the same too.
+fn same_intent(stored: Digest32, intent: &VerifiedIntent) -> Result<(), Refusal> {
+    if stored == intent.digest() {
+        return Ok(());
+    }
+    let message = "the key id belongs to another intent";
+    Err(Refusal::permanent(ErrorCode::IntentConflict, message))
 }
 
 fn bind(node: &Node, proposal: &Proposal, intent: &VerifiedIntent) -> Result<(), Refusal> {
@@ -273,8 +292,7 @@ impl Creation<'_> {
         settle::announce(self.node, statement);
         let patience = Duration::from_millis(self.node.limits.certify_timeout_ms);
         crate::failpoint::here("create.after_announce");
-        let settlement = &self.node.settlement;
-        match settlement.wait_until_settled(self.key, &self.node.me, patience) {
+        match settle::wait_until_settled(self.node, self.key, patience) {
             settle::Outcome::Certified => Ok(settle::stored_certificate(self.node, self.key)?),
             settle::Outcome::Waiting(nodes) => {
                 let said_so = self.node.mailboxes.aborted_by(self.proposal.session);

@@ -7,6 +7,7 @@ use quorate_api::ErrorCode;
 use quorate_audit::AuditResult;
 use quorate_chains::Effect;
 use quorate_intent::{Sign, VerifiedIntent};
+use quorate_keystore::ShareState;
 use quorate_protocol::{Abort, Phases as _};
 use quorate_types::{Digest32, NodeId, SignerSet, Writer};
 use quorate_verify::EcdsaSignature;
@@ -20,6 +21,7 @@ use crate::node_audit::{Subject, abort_facts, finish};
 use crate::refusal::{Refusal, signature_bytes};
 use crate::report::Report;
 use crate::session::Ended;
+use crate::settle;
 
 /// Everything that one signing session was admitted with.
 struct Admitted {
@@ -107,7 +109,7 @@ impl Subject {
 }
 
 fn admit(
-    node: &Node,
+    node: &Arc<Node>,
     proposal: &Proposal,
     intent: &VerifiedIntent,
     sign: &Sign,
@@ -116,7 +118,7 @@ fn admit(
         let message = "signers are at least two different parties";
         Refusal::retry(ErrorCode::InvalidArgument, message)
     })?;
-    let held = node.keys.get(sign.key, &node.keystore, &node.manifest)?;
+    let held = held_key(node, proposal, sign)?;
     let statement = &held.certificate.statement;
     let effect = admission::admit_sign(intent.intent(), sign, statement, &signers, &node.me)?;
     node.registry
@@ -129,6 +131,14 @@ fn admit(
     };
     check_bans(node, &admitted)?;
     Ok(admitted)
+}
+
+/// The key, made active first if its share waits for the certificate that the proposal carries.
+fn held_key(node: &Arc<Node>, proposal: &Proposal, sign: &Sign) -> Result<Arc<HeldKey>, Refusal> {
+    if node.keystore.state(sign.key) == Some(ShareState::Pending) {
+        settle::carried(node, sign.key, proposal.session, &proposal.certificate);
+    }
+    node.keys.get(sign.key, &node.keystore, &node.manifest)
 }
 
 /// No session with a pair that is banned, on either side (row C12).

@@ -327,6 +327,7 @@ fn c9_a_request_to_sign__must_have_no_place_for_a_public_key() {
         signers: _,
         attempt: _,
         request_id: _,
+        certificate: _, // believed only with the signatures of all nodes under it
     } = wire::OpenSession::default();
     let Sign {
         key: _,

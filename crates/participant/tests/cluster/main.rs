@@ -10,6 +10,8 @@
 )]
 
 #[cfg(feature = "danger_byzantine")]
+mod certificate_carried;
+#[cfg(feature = "danger_byzantine")]
 mod crashes;
 mod damage;
 mod faults;
