@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quorate_api::ErrorCode;
 use quorate_audit::AuditResult;
@@ -274,25 +274,30 @@ impl Creation<'_> {
     }
 
     fn certify(&self, statement: KeyStatement) -> Result<KeyCertificate, Ended> {
-        let name = "certify";
         let missing = |nodes: &[NodeId]| -> Vec<PartyIndex> {
             nodes
                 .iter()
                 .filter_map(|node| self.create.committee.index_of(node))
                 .collect()
         };
-        let progress = quorate_protocol::Progress {
-            round: 1,
-            name,
-            rounds: 1,
-            awaiting: Vec::new(),
-        };
-        self.report
-            .progress(&progress, 5, self.plan.protocol.keygen_rounds);
+        let others = self.create.committee.members();
+        let others = others.filter(|(_, member)| **member != self.node.me);
+        self.tell_awaited(others.map(|(index, _)| index).collect());
         settle::announce(self.node, statement);
-        let patience = Duration::from_millis(self.node.limits.certify_timeout_ms);
+        let limits = &self.node.limits;
+        let deadline = Instant::now() + Duration::from_millis(limits.certify_timeout_ms);
+        let interval = Duration::from_millis(limits.settle_interval_ms);
         crate::failpoint::here("create.after_announce");
-        match settle::wait_until_settled(self.node, self.key, patience) {
+        let outcome = loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match settle::wait_until_settled(self.node, self.key, left.min(interval)) {
+                settle::Outcome::Waiting(nodes) if left > interval => {
+                    self.tell_awaited(missing(&nodes));
+                }
+                outcome => break outcome,
+            }
+        };
+        match outcome {
             settle::Outcome::Certified => Ok(settle::stored_certificate(self.node, self.key)?),
             settle::Outcome::Waiting(nodes) => {
                 let said_so = self.node.mailboxes.aborted_by(self.proposal.session);
@@ -309,6 +314,18 @@ impl Creation<'_> {
             }
             settle::Outcome::Dropped => Err(Abort::local("the key was dropped").into()),
         }
+    }
+
+    /// Progress of the last step, in which the members' signatures are collected.
+    fn tell_awaited(&self, awaiting: Vec<PartyIndex>) {
+        let progress = quorate_protocol::Progress {
+            round: 1,
+            name: "certify",
+            rounds: 1,
+            awaiting,
+        };
+        let rounds = self.plan.protocol.keygen_rounds;
+        self.report.progress(&progress, 5, rounds);
     }
 
     /// Roster and context of one part of the session.
