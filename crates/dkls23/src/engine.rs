@@ -32,20 +32,6 @@ pub(crate) mod signing {
     pub(crate) type KeepPhase2to3 = dkls23::protocols::signing::KeepPhase2to3<Secp256k1>;
 }
 
-/// Gives the engine's generator, which belongs to this thread, fresh bytes of the operating system.
-///
-/// The engine draws from `rand`'s thread generator and cannot be given another. A generator that
-/// lives on in memory would repeat itself in a cloned machine; reseeded at the start of every
-/// phase, it lives for one phase of one session. `docs/limits.md` lists what remains.
-///
-/// # Panics
-/// If the operating system gives no randomness: there is no safe way to go on.
-pub(crate) fn reseed() {
-    rand::rng()
-        .reseed()
-        .expect("the operating system gives randomness");
-}
-
 /// Bytes of the crate's hash outputs, seeds and nonces.
 pub(crate) const HASH: usize = 32;
 /// Bytes of the salt of a commitment (2 λ_c bits).

@@ -10,7 +10,6 @@ use quorate_protocol::{Abort, Next, Outbox, Phases, Roster, RoundInput, RoundSpe
 use quorate_types::Digest32;
 use rand_core::CryptoRng;
 
-use crate::engine;
 use crate::pair::PairSetups;
 use round1::Round1;
 use round2::Round2;
@@ -34,7 +33,6 @@ impl Setup {
     ///   engine id is derived from it, so it must be fresh for each run.
     #[must_use]
     pub fn start(roster: &Roster, context: Digest32) -> (Self, Outbox) {
-        engine::reseed();
         let (round1, outbox) = Round1::start(roster, context);
         (Self(State::Round1(Box::new(round1))), outbox)
     }
@@ -60,7 +58,6 @@ impl Phases for Setup {
     }
 
     fn proceed(self, input: RoundInput, _rng: &mut dyn CryptoRng) -> Result<Next<Self>, Abort> {
-        engine::reseed();
         match self.0 {
             State::Round1(round) => {
                 let (next, outbox) = round.proceed(&input.directs()?)?;

@@ -12,7 +12,6 @@ use quorate_types::Digest32;
 use quorate_verify::EcdsaSignature;
 use rand_core::CryptoRng;
 
-use crate::engine;
 use crate::pair::PairSetups;
 use crate::share::CheckedShare;
 use attempt::Attempt;
@@ -70,7 +69,6 @@ impl Sign {
         digest: [u8; 32],
     ) -> Result<(Self, Outbox), Abort> {
         let attempt = Attempt::new(roster, context, share, setups, digest)?;
-        engine::reseed();
         let (round1, outbox) = Round1::start(attempt)?;
         Ok((Self(State::Round1(Box::new(round1))), outbox))
     }
@@ -105,7 +103,6 @@ impl Phases for Sign {
     }
 
     fn proceed(self, input: RoundInput, _rng: &mut dyn CryptoRng) -> Result<Next<Self>, Abort> {
-        engine::reseed();
         match self.0 {
             State::Round1(round) => {
                 let (next, outbox) = round.proceed(input.directs()?)?;

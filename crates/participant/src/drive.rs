@@ -9,9 +9,9 @@ use quorate_types::{Digest32, NodeId, PartyIndex, SessionId};
 
 use crate::gate::{SessionGate, Verdict};
 use crate::link_message;
-use crate::mailbox::Letter;
+use crate::mailbox::{Letter, Mailbox};
 use crate::node::Node;
-use crate::randomness::SystemRandomness;
+use crate::randomness::{SystemRandomness, reseed_engine};
 use crate::report::Report;
 
 /// Where a part of a session runs.
@@ -57,7 +57,7 @@ pub(crate) fn drive<P: Phases>(
         last: None,
         round_since: Instant::now(),
     };
-    let result = run.until_over(&mailbox.letters, effects);
+    let result = run.until_over(&mailbox, effects);
     port.node.mailboxes.close(part);
     // A peer's abort may have come behind the last message that we needed.
     for letter in mailbox.letters.try_iter() {
@@ -81,7 +81,7 @@ struct Run<'a, P: Phases> {
 impl<P: Phases> Run<'_, P> {
     fn until_over(
         &mut self,
-        letters: &std::sync::mpsc::Receiver<Letter>,
+        mailbox: &Mailbox<'_>,
         mut effects: Vec<Effect<P::Output>>,
     ) -> Result<P::Output, Abort> {
         loop {
@@ -93,7 +93,12 @@ impl<P: Phases> Run<'_, P> {
                 .port
                 .round_timeout
                 .saturating_sub(self.round_since.elapsed());
-            effects = match letters.recv_timeout(left) {
+            let letter = mailbox.letters.recv_timeout(left);
+            if mailbox.cancelled.load(Ordering::Relaxed) {
+                effects = self.driver.give_up(Reason::Cancelled);
+                continue;
+            }
+            effects = match letter {
                 Ok(Letter::Round { from, envelope }) => {
                     let length = u64::try_from(envelope.len()).unwrap_or(u64::MAX);
                     self.port
@@ -103,7 +108,10 @@ impl<P: Phases> Run<'_, P> {
                     #[cfg(feature = "danger_byzantine")]
                     crate::byzantine::incoming(&self.place(), &envelope);
                     match self.index_of(&from) {
-                        Some(from) => self.driver.receive(from, &envelope, &mut SystemRandomness),
+                        Some(from) => {
+                            reseed_engine();
+                            self.driver.receive(from, &envelope, &mut SystemRandomness)
+                        }
                         None => Vec::new(), // a node that is not in this run has no say in it
                     }
                 }

@@ -58,7 +58,6 @@ pub(crate) struct Mailbox<'a> {
     pub(crate) letters: Receiver<Letter>,
     /// Whether somebody who may do so wants the session to end. [`Letter::Cancel`] only wakes the
     /// session up: it gets lost where the queue is full, and this does not.
-    #[allow(dead_code, reason = "the driver does not look at it yet")]
     pub(crate) cancelled: Arc<AtomicBool>,
     boxes: &'a Mailboxes,
     part: SessionId,

@@ -20,7 +20,7 @@ use crate::drive::{Port, drive};
 use crate::held_key::Payload;
 use crate::node::{Node, Proposal};
 use crate::node_audit::{Subject, abort_facts, finish};
-use crate::randomness::SystemRandomness;
+use crate::randomness::{SystemRandomness, reseed_engine};
 use crate::refusal::Refusal;
 use crate::report::Report;
 use crate::session::Ended;
@@ -219,6 +219,7 @@ impl Creation<'_> {
 
     fn set_up(&self, output: &DkgOutput) -> Result<PairSetups, Ended> {
         let (roster, context) = self.part("setup", Some(output.transcript))?;
+        reseed_engine();
         let (phase, outbox) = Setup::start(&roster, context);
         Ok(self.drive(3, &roster, context, phase, outbox)?)
     }

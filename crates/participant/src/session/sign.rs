@@ -18,6 +18,7 @@ use crate::gate::SessionGate;
 use crate::held_key::HeldKey;
 use crate::node::{Node, Proposal};
 use crate::node_audit::{Subject, abort_facts, finish};
+use crate::randomness::reseed_engine;
 use crate::refusal::{Refusal, signature_bytes};
 use crate::report::Report;
 use crate::session::Ended;
@@ -218,6 +219,7 @@ fn sign_all(
                 .map_err(|_| Abort::local("the roster does not fit the manifest"))?;
         let purpose = purpose(held, intent, digest, position);
         let context = roster.context(&purpose);
+        reseed_engine();
         let (phase, outbox) = quorate_dkls23::Sign::start(
             &roster,
             context,
