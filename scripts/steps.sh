@@ -80,7 +80,7 @@ deny_step() {
 }
 
 docs_step() {
-    step "documentation" env RUSTDOCFLAGS="-D warnings" \
+    step "documentation" env RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
         cargo doc --release --locked --workspace --no-deps --document-private-items
 }
 

@@ -1,6 +1,6 @@
 //! One participant: decides for itself what may be signed, and runs rounds beside its shares.
 //!
-//! The way of a session: [`service`](serve) hands a proposal to the node; `admission` decides from
+//! The way of a session: `serve` hands a proposal to the node; `admission` decides from
 //! the client's signed intent, the node's own manifest and its own records; `session` runs the
 //! rounds over Noise links; the keystore makes durable what must be, before the byte that depends
 //! on it leaves. Nothing that a coordinator says is believed.
