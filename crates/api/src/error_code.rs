@@ -180,7 +180,8 @@ mod tests {
             table += &format!("| `{code}` | {status} | {actor} | {} |\n", code.help());
             assert_eq!(ErrorCode::parse(code.as_str()), Some(*code));
         }
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors.md");
+        let root = std::env::var("CARGO_MANIFEST_DIR").unwrap();
+        let path = &format!("{root}/../../docs/errors.md");
         if std::env::var_os("QUORATE_BLESS").is_some() {
             std::fs::write(path, &table).unwrap();
         }

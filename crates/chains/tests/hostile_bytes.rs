@@ -41,10 +41,8 @@ fn check_against_alloy(payload: &[u8]) {
 
 /// Payloads of the golden vectors that are short enough to change many times.
 fn seeds() -> Vec<Vec<u8>> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../vectors/ethereum/transactions.json"
-    );
+    let root = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
+    let path = format!("{root}/../../vectors/ethereum/transactions.json");
     let text = std::fs::read_to_string(path).expect("the vectors are in the repository");
     let vectors: Vec<Value> = serde_json::from_str(&text).expect("the vectors are JSON");
     vectors

@@ -9,10 +9,8 @@ use quorate_verify::EcdsaSignature;
 use serde_json::Value;
 
 fn vectors(name: &str) -> Vec<Value> {
-    let path = format!(
-        "{}/../../vectors/ethereum/{name}",
-        env!("CARGO_MANIFEST_DIR")
-    );
+    let root = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
+    let path = format!("{root}/../../vectors/ethereum/{name}");
     let text = std::fs::read_to_string(path).expect("the vectors are in the repository");
     serde_json::from_str(&text).expect("the vectors are JSON")
 }

@@ -95,11 +95,22 @@ impl Acts {
             acts: Arc::clone(self),
             intent,
         };
-        let task = ActTask::new(Arc::clone(core), plan, subject, (sender, input), status);
+        let task = ActTask::new(
+            Arc::clone(core),
+            plan,
+            subject,
+            (sender, input),
+            status.clone(),
+        );
         let stopped = self.stopped.clone();
         tokio::spawn(async move {
-            let _entry = entry;
-            stopped.run_until_cancelled(task.run(origin)).await;
+            let outcome = stopped.run_until_cancelled(task.run(origin)).await;
+            // Off the list before the outcome is seen: whoever has seen a failure and asks again
+            // must start anew, not join what has ended.
+            drop(entry);
+            if let Some(outcome) = outcome {
+                status.send_modify(|status| status.outcome = Some(outcome));
+            }
         });
         Ok(handle)
     }

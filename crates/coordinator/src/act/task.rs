@@ -113,8 +113,8 @@ impl ActTask {
         }
     }
 
-    /// Brings the act to its end and shows the outcome.
-    pub(super) async fn run(mut self, origin: Origin) {
+    /// Brings the act to its end; the caller shows the outcome.
+    pub(super) async fn run(mut self, origin: Origin) -> Result<Done, CoordinatorError> {
         let started = Instant::now();
         let outcome = self.drive(origin).await;
         for (id, session) in &self.sessions {
@@ -138,8 +138,7 @@ impl ActTask {
             let intent = self.plan.digest();
             tracing::warn!(%intent, key = %self.plan.key_id(), %error, "act ended without a result");
         }
-        self.status
-            .send_modify(|status| status.outcome = Some(outcome));
+        outcome
     }
 
     async fn drive(&mut self, origin: Origin) -> Result<Done, CoordinatorError> {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::fixture;
 
 fn path(name: &str) -> PathBuf {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     root.join("../../vectors/intent")
         .join(format!("{name}.json"))
 }
