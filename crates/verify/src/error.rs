@@ -52,6 +52,23 @@ pub enum VerifyError {
     /// The recovery id leads to another public key (row C11), or to none.
     #[error("recovery id {0} does not lead to the public key")]
     WrongRecoveryId(u8),
+    /// ECDSA and BIP340 sign 32 bytes.
+    #[error("a digest has 32 bytes, not {found}")]
+    DigestLength {
+        /// Length found.
+        found: usize,
+    },
+    /// Not the length that a signature of the scheme has.
+    #[error("the signature has {found} bytes, not {needed}")]
+    SignatureLength {
+        /// Length of the scheme's signatures.
+        needed: usize,
+        /// Length found.
+        found: usize,
+    },
+    /// This version does not know the scheme.
+    #[error("unknown signature scheme")]
+    UnknownAlgorithm,
     /// The signature is not of this message by this key.
     #[error("the signature does not verify")]
     Mismatch,

@@ -15,8 +15,12 @@ mod ecdsa;
 mod eddsa;
 mod error;
 mod point;
+mod schnorr;
+mod signature;
 
 pub use ecdsa::{EcdsaSignature, recover_ecdsa, recovery_id_for, verify_ecdsa};
 pub use eddsa::verify_ed25519;
 pub use error::{PointFault, VerifyError};
 pub use point::{check_ed25519_point, check_point, check_secp256k1_point, secp256k1_coordinates};
+pub use schnorr::{taproot_output_key, verify_bip340};
+pub use signature::Signature;
