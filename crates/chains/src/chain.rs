@@ -1,9 +1,9 @@
 use std::fmt;
 
-use quorate_types::{Algorithm, ChainId, Curve, Digest32};
+use quorate_types::{Algorithm, ChainId, Curve};
 
 use crate::ethereum::{self, EthereumNetwork};
-use crate::{Decoded, Refusal, Signature, SignedTransaction};
+use crate::{Decoded, KeyContext, Refusal, Signature, SignedTransaction, SigningTarget};
 
 /// The address kind that every chain has.
 pub const DEFAULT_ADDRESS_KIND: &str = "default";
@@ -127,28 +127,10 @@ impl Chain {
         }
     }
 
-    /// What an unsigned transaction does.
-    ///
-    /// # Errors
-    /// [`Refusal`] unless it is exactly one canonical transaction for this network.
-    pub fn decode(self, payload: &[u8]) -> Result<Decoded, Refusal> {
-        self.transaction(payload).map(|(decoded, _)| decoded)
-    }
-
-    /// What is signed for an unsigned transaction: one digest for each signature, in order.
-    ///
-    /// # Errors
-    /// As [`Self::decode`].
-    pub fn digests(self, payload: &[u8]) -> Result<Vec<Digest32>, Refusal> {
-        self.transaction(payload).map(|(_, digests)| digests)
-    }
-
-    /// Puts signatures, one for each digest and in their order, into an unsigned transaction.
-    ///
-    /// # Errors
-    /// As [`Self::decode`], and [`Refusal`] for signatures that the chain has no form for.
-    pub fn assemble(
+    /// Puts signatures into an unsigned transaction of `key`.
+    pub(crate) fn assemble(
         self,
+        _key: &KeyContext<'_>,
         payload: &[u8],
         signatures: &[Signature],
     ) -> Result<SignedTransaction, Refusal> {
@@ -158,7 +140,12 @@ impl Chain {
         }
     }
 
-    pub(crate) fn transaction(self, payload: &[u8]) -> Result<(Decoded, Vec<Digest32>), Refusal> {
+    /// What an unsigned transaction does, and what is signed for it.
+    pub(crate) fn transaction(
+        self,
+        _key: &KeyContext<'_>,
+        payload: &[u8],
+    ) -> Result<(Decoded, Vec<SigningTarget>), Refusal> {
         match self {
             Self::None => Err(self.without_transactions()),
             Self::Ethereum(network) => ethereum::read(network, payload),

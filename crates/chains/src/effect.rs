@@ -1,21 +1,21 @@
 use quorate_types::{Algorithm, Digest32, Right, Rights};
 use sha2::{Digest, Sha256};
 
-use crate::{Chain, Decoded, EffectKind, MAX_PAYLOAD, MessageType, Refusal, Warning};
+use crate::{
+    Chain, Decoded, EffectKind, KeyContext, MAX_PAYLOAD, MessageType, Refusal, Signature,
+    SignedTransaction, SigningTarget, Warning,
+};
 
 /// What signing a payload means: the digests to sign, and what they stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effect {
-    /// One digest for each signature, in order.
-    ///
-    /// EdDSA signs the message itself, not a digest: there, this is SHA-256 of the message, which
-    /// names the message in records and sessions and is never signed.
-    pub digests: Vec<Digest32>,
+    /// One for each signature, in order.
+    pub targets: Vec<SigningTarget>,
     /// What they stand for.
     pub decoded: Decoded,
 }
 
-/// Computes what signing `payload` means, from the payload alone.
+/// Computes what signing `payload` with `key` means, from the payload and the key alone.
 ///
 /// The one door to a signature: the client calls it before it signs an intent, the coordinator
 /// before it starts a session, and every participant before it joins one. No digest from anybody
@@ -25,14 +25,18 @@ pub struct Effect {
 /// [`Refusal`], the same for everybody who calls it with the same arguments.
 ///
 /// # Security
-/// `rights` must be those of the key as it was created, not of the request (row D1).
+/// `key` must be the key as it was created, not as the request says (row D1).
 pub fn effect_of(
-    chain: Chain,
+    key: &KeyContext<'_>,
     message_type: MessageType,
     payload: &[u8],
-    rights: &Rights,
-    algorithm: Algorithm,
 ) -> Result<Effect, Refusal> {
+    let KeyContext {
+        chain,
+        algorithm,
+        rights,
+        ..
+    } = *key;
     chain.check_algorithm(algorithm)?;
     if payload.len() > MAX_PAYLOAD {
         return Err(Refusal::TooLong {
@@ -48,8 +52,13 @@ pub fn effect_of(
     match (message_type, chain) {
         (MessageType::Raw, Chain::None) => {
             check_right(message_type, rights, Right::RawMessage)?;
-            let digest = Digest32::from_array(Sha256::digest(payload).into());
-            Ok(Effect::opaque(EffectKind::RawMessage, digest))
+            let target = match algorithm {
+                Algorithm::EdDsa => SigningTarget::whole_message(payload),
+                _ => SigningTarget::digest_only(Digest32::from_array(
+                    Sha256::digest(payload).into(),
+                )),
+            };
+            Ok(Effect::opaque(EffectKind::RawMessage, target))
         }
         // EdDSA has no form for a digest: 32 bytes would be signed as a message (row D3).
         (MessageType::Hash, _) if algorithm != Algorithm::EdDsa => {
@@ -57,19 +66,41 @@ pub fn effect_of(
             let digest: [u8; 32] = payload.try_into().map_err(|_| Refusal::DigestLength {
                 length: payload.len(),
             })?;
-            let digest = Digest32::from_array(digest);
-            Ok(Effect::opaque(EffectKind::RawHash, digest))
+            let target = SigningTarget::digest_only(Digest32::from_array(digest));
+            Ok(Effect::opaque(EffectKind::RawHash, target))
         }
         (MessageType::Transaction, _) => {
-            let (decoded, digests) = chain.transaction(payload)?;
-            Ok(Effect { digests, decoded })
+            let (decoded, targets) = chain.transaction(key, payload)?;
+            Ok(Effect { targets, decoded })
         }
         _ => Err(unsupported),
     }
 }
 
+/// Puts signatures, one for each target of [`effect_of`] and in their order, into an unsigned
+/// transaction of `key`.
+///
+/// # Errors
+/// As [`effect_of`], and [`Refusal`] for signatures that the chain has no form for.
+pub fn assemble(
+    key: &KeyContext<'_>,
+    payload: &[u8],
+    signatures: &[Signature],
+) -> Result<SignedTransaction, Refusal> {
+    key.chain.assemble(key, payload, signatures)
+}
+
 impl Effect {
-    fn opaque(kind: EffectKind, digest: Digest32) -> Self {
+    /// The names of what is signed, one for each signature, in order.
+    #[must_use]
+    pub fn digests(&self) -> Vec<Digest32> {
+        self.targets
+            .iter()
+            .map(|target| *target.digest())
+            .collect()
+    }
+
+    fn opaque(kind: EffectKind, target: SigningTarget) -> Self {
         let decoded = Decoded {
             kind,
             from: None,
@@ -80,7 +111,7 @@ impl Effect {
             warnings: vec![Warning::MeaningUnknown],
         };
         Self {
-            digests: vec![digest],
+            targets: vec![target],
             decoded,
         }
     }

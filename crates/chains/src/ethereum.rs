@@ -19,17 +19,18 @@ use sha3::{Digest, Keccak256};
 pub(crate) use address::address_of;
 pub use network::EthereumNetwork;
 
-use crate::{Decoded, Refusal, Signature, SignedTransaction};
+use crate::{Decoded, Refusal, Signature, SignedTransaction, SigningTarget};
 
 /// Decodes an unsigned transaction for `network`; what it does, and what is signed.
 pub(crate) fn read(
     network: EthereumNetwork,
     payload: &[u8],
-) -> Result<(Decoded, Vec<Digest32>), Refusal> {
+) -> Result<(Decoded, Vec<SigningTarget>), Refusal> {
     let transaction = decode::unsigned(network, payload)?;
     // The checked payload is the encoding, so its hash is the digest: nothing is hashed that was
     // not decoded.
-    Ok((transaction.meaning(), vec![keccak256(payload)]))
+    let target = SigningTarget::digest_only(keccak256(payload));
+    Ok((transaction.meaning(), vec![target]))
 }
 
 /// Puts the signature into an unsigned transaction (`docs/protocols/ethereum.md` §5).

@@ -19,17 +19,22 @@ mod chain;
 mod decoded;
 mod effect;
 mod ethereum;
+mod key_context;
 mod refusal;
 mod signed;
+mod target;
 mod uint256;
 
 pub use chain::{Chain, DEFAULT_ADDRESS_KIND};
 pub use decoded::{Asset, Decoded, EffectKind, Output, Warning};
-pub use effect::{Effect, effect_of};
+pub use effect::{Effect, assemble, effect_of};
 pub use ethereum::EthereumNetwork;
+pub use key_context::KeyContext;
 pub use quorate_types::MessageType;
+pub use quorate_verify::Signature;
 pub use refusal::{EncodingFault, Refusal};
-pub use signed::{Signature, SignedTransaction};
+pub use signed::SignedTransaction;
+pub use target::{KeyTweak, SigningTarget};
 pub use uint256::Uint256;
 
 /// Most bytes of a payload of any message type: 128 KiB, what Ethereum nodes relay.

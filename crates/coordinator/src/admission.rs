@@ -8,6 +8,7 @@ mod sign;
 
 use std::sync::Arc;
 
+use quorate_chains::SigningTarget;
 use quorate_intent::{CreateKey, Manifest, SignedIntent, VerifiedIntent};
 use quorate_protocol::registry::{ProtocolInfo, Registry};
 use quorate_types::{ChainId, Digest32, KeyId, Tenant};
@@ -36,7 +37,7 @@ pub(crate) enum What {
     },
     Sign {
         key: Arc<KeyFacts>,
-        digests: Vec<Digest32>,
+        targets: Vec<SigningTarget>,
     },
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use quorate_chains::Chain;
+use quorate_chains::{Chain, KeyContext};
 use quorate_store::{KeyRow, Store};
 use quorate_types::{
     Algorithm, ChainId, Committee, KeyId, KeyStatus, ProtocolName, Rights, Tenant, Threshold,
@@ -25,6 +25,7 @@ pub(crate) struct KeyFacts {
     pub(crate) chain: Chain,
     pub(crate) protocol: ProtocolName,
     pub(crate) rights: Rights,
+    pub(crate) address_kind: String,
     /// Compressed; empty until the key is active.
     pub(crate) public_key: Vec<u8>,
     pub(crate) address: Option<String>,
@@ -33,6 +34,17 @@ pub(crate) struct KeyFacts {
 }
 
 impl KeyFacts {
+    /// The key as decoders of payloads see it.
+    pub(crate) fn context(&self) -> KeyContext<'_> {
+        KeyContext {
+            chain: self.chain,
+            algorithm: self.algorithm,
+            rights: &self.rights,
+            address_kind: &self.address_kind,
+            public_key: &self.public_key,
+        }
+    }
+
     fn of_row(row: KeyRow) -> Result<Self, CoordinatorError> {
         let chain = Chain::parse(&row.chain_type)
             .ok_or_else(|| CoordinatorError::bug("a stored key has an unknown chain"))?;
@@ -51,6 +63,7 @@ impl KeyFacts {
             chain,
             protocol: row.protocol,
             rights: row.rights,
+            address_kind: row.address_kind.unwrap_or_default(),
             address,
             public_key,
             certificate,

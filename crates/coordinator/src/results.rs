@@ -1,10 +1,10 @@
 //! Nothing that a node delivers is believed: signatures and certificates are checked here, with
 //! public keys alone, before anybody sees them.
 
-use quorate_chains::Chain;
+use quorate_chains::{Chain, SigningTarget};
 use quorate_intent::{CertificateError, CreateKey, KeyCertificate, Manifest, VerifiedIntent};
-use quorate_types::{Canonical as _, DecodeError, Digest32, Epoch, KeyId};
-use quorate_verify::{EcdsaSignature, VerifyError, recover_ecdsa};
+use quorate_types::{Canonical as _, DecodeError, Epoch, KeyId};
+use quorate_verify::{Signature, VerifyError, recover_ecdsa};
 use thiserror::Error;
 
 use crate::key_facts::KeyFacts;
@@ -14,7 +14,7 @@ use crate::key_facts::KeyFacts;
 pub(crate) enum BadResult {
     #[error("{found} signatures for {needed} digests")]
     Count { found: usize, needed: usize },
-    #[error("a signature has 65 bytes: r, s and the recovery id")]
+    #[error("not one result of the kind that was asked for")]
     Form,
     #[error("signature {number}: {source}")]
     Signature { number: usize, source: VerifyError },
@@ -30,32 +30,35 @@ pub(crate) enum BadResult {
     Address,
 }
 
-/// Checks one signature for each digest; returns them.
+/// Checks one signature for each target; returns them.
 ///
-/// Recovery of exactly the key's point from (digest, r, low s, recovery id) is the verification
+/// For ECDSA, recovery of exactly the key's point from (digest, r, low s, recovery id) is the verification
 /// equation solved for the key: it holds for no other signature.
 pub(crate) fn check_signatures(
     key: &KeyFacts,
-    digests: &[Digest32],
+    targets: &[SigningTarget],
     signatures: &[Vec<u8>],
-) -> Result<Vec<EcdsaSignature>, BadResult> {
-    if signatures.len() != digests.len() {
-        let (found, needed) = (signatures.len(), digests.len());
+) -> Result<Vec<Signature>, BadResult> {
+    if signatures.len() != targets.len() {
+        let (found, needed) = (signatures.len(), targets.len());
         return Err(BadResult::Count { found, needed });
     }
-    let pairs = signatures.iter().zip(digests).enumerate();
+    let pairs = signatures.iter().zip(targets).enumerate();
     pairs
-        .map(|(position, (bytes, digest))| {
+        .map(|(position, (bytes, target))| {
             let number = position + 1;
-            let (rs, id) = bytes.split_first_chunk::<64>().ok_or(BadResult::Form)?;
-            let [id] = id else {
-                return Err(BadResult::Form);
-            };
             let invalid = |source| BadResult::Signature { number, source };
-            let signature = EcdsaSignature::new(*rs, *id).map_err(invalid)?;
-            let signer = recover_ecdsa(digest.as_bytes(), &signature).map_err(invalid)?;
-            if signer.as_slice() != key.public_key {
-                return Err(BadResult::OtherKey { number });
+            let signature = Signature::from_wire(key.algorithm, bytes).map_err(invalid)?;
+            match (&signature, target.message().first_chunk()) {
+                (Signature::Ecdsa(ecdsa), Some(digest)) => {
+                    let signer = recover_ecdsa(digest, ecdsa).map_err(invalid)?;
+                    if signer.as_slice() != key.public_key {
+                        return Err(BadResult::OtherKey { number });
+                    }
+                }
+                _ => target
+                    .verify(&key.public_key, &signature)
+                    .map_err(invalid)?,
             }
             Ok(signature)
         })

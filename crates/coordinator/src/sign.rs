@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_api::rest::{SignRequest, SignResult};
-use quorate_chains::Signature;
+use quorate_chains::assemble;
 use quorate_intent::{IntentError, Sign};
 use quorate_store::IntentState;
 use quorate_types::{Digest32, MessageType};
@@ -16,6 +16,7 @@ use crate::caller::Caller;
 use crate::coordinator::Coordinator;
 use crate::error::CoordinatorError;
 use crate::key_facts::KeyFacts;
+use crate::request::check_notes;
 
 /// A signature, or where its session stands.
 #[derive(Debug, Clone)]
@@ -47,6 +48,10 @@ impl Coordinator {
     ) -> Result<SignReply, CoordinatorError> {
         let mut subject = Subject::new("sign", "POST /api/v1/sign", caller);
         subject.key_id = request.key_id.parse().ok();
+        if let Err(error) = check_notes(&request.metadata) {
+            return Err(self.refuse(&subject, error).await);
+        }
+        subject.notes.clone_from(&request.metadata);
         let started = match self.start_sign(caller, &request, &subject).await {
             Ok(started) => started,
             Err(error) => return Err(self.refuse(&subject, error).await),
@@ -139,6 +144,7 @@ impl Started {
             session_id: String::new(),
             key_id: self.key.key_id.to_string(),
             signature: None,
+            signatures: Vec::new(),
             recovery_id: None,
             signature_der: None,
             message_hash: None,
@@ -155,19 +161,18 @@ impl Started {
         let mut result = self.empty("Completed");
         result.session_id = signed.session.to_string();
         result.signature = Some(hex::encode(first.as_bytes()));
-        result.recovery_id = Some(first.recovery_id());
-        result.signature_der = Some(hex::encode(first.to_der()));
+        result.recovery_id = first.recovery_id();
+        result.signature_der = first.to_der().map(hex::encode);
+        if signed.signatures.len() > 1 {
+            let all = signed.signatures.iter();
+            result.signatures = all.map(|s| hex::encode(s.as_bytes())).collect();
+        }
         result.message_hash = Some(self.digest.to_string());
         result.signers = signed.signers.iter().map(ToString::to_string).collect();
         result.signed_at = Some(signed.signed_at.seconds().to_rfc3339());
         if self.sign.message_type == MessageType::Transaction {
-            let all: Vec<_> = signed
-                .signatures
-                .iter()
-                .copied()
-                .map(Signature::from)
-                .collect();
-            let transaction = self.key.chain.assemble(&self.sign.payload, &all)?;
+            let context = self.key.context();
+            let transaction = assemble(&context, &self.sign.payload, &signed.signatures)?;
             if self.key.address.as_ref() != Some(&transaction.from) {
                 return Err(CoordinatorError::bug(
                     "the transaction's sender is not the key",
@@ -182,7 +187,7 @@ impl Started {
 
 fn first_digest(plan: &Plan) -> Result<Digest32, CoordinatorError> {
     let digest = match &plan.what {
-        What::Sign { digests, .. } => digests.first().copied(),
+        What::Sign { targets, .. } => targets.first().map(|target| *target.digest()),
         What::Create { .. } => None,
     };
     digest.ok_or_else(|| CoordinatorError::bug("no digest to sign"))

@@ -1,9 +1,9 @@
 //! Whether a signature is valid, by public keys alone.
 
 use quorate_api::rest::{VerifyRequest, VerifyResult};
-use quorate_chains::{Chain, effect_of};
+use quorate_chains::{Chain, KeyContext, effect_of};
 use quorate_types::{Algorithm, ChainId, MessageType, Right, Rights};
-use quorate_verify::{verify_ecdsa, verify_ed25519};
+use quorate_verify::Signature;
 
 use crate::admission::known_chain;
 use crate::caller::Caller;
@@ -17,6 +17,7 @@ struct Subject {
     public_key: Vec<u8>,
     algorithm: Algorithm,
     chain: Chain,
+    address_kind: String,
 }
 
 impl Coordinator {
@@ -39,20 +40,24 @@ impl Coordinator {
         // Verification signs nothing: what a key may sign does not matter here.
         let all = [Right::RawHash, Right::RawMessage];
         let rights: Rights = all.into_iter().collect();
-        let chains_type = parse("message_type", message_type.as_str())?;
-        let (chain, algorithm) = (subject.chain, subject.algorithm);
-        let effect = effect_of(chain, chains_type, &message, &rights, algorithm)?;
-        let digest = effect.digests.first();
-        let digest = digest.ok_or_else(|| CoordinatorError::bug("no digest"))?;
-        let checked = match algorithm {
-            Algorithm::Ecdsa => verify_ecdsa(&subject.public_key, digest.as_bytes(), &signature),
-            Algorithm::EdDsa => {
-                let key = <[u8; 32]>::try_from(subject.public_key.as_slice())
-                    .map_err(|_| invalid("public_key", "an Ed25519 key has 32 bytes"))?;
-                verify_ed25519(&key, &message, &signature)
-            }
-            _ => return Err(invalid("algorithm", "not supported yet")),
+        let context = KeyContext {
+            chain: subject.chain,
+            algorithm: subject.algorithm,
+            rights: &rights,
+            address_kind: &subject.address_kind,
+            public_key: &subject.public_key,
         };
+        let effect = effect_of(&context, message_type, &message)?;
+        // A transaction with several inputs has several signatures: this is one of them.
+        let is_valid = |target: &quorate_chains::SigningTarget| {
+            let key = target.verifying_key(&subject.public_key)?;
+            Signature::find(subject.algorithm, &key, target.message(), signature).map(drop)
+        };
+        let first = effect.targets.first();
+        let first = first.ok_or_else(|| CoordinatorError::bug("nothing to verify"))?;
+        let valid = effect.targets.iter().find(|t| is_valid(t).is_ok());
+        let checked = valid.map_or_else(|| is_valid(first), |_| Ok(()));
+        let digest = valid.unwrap_or(first).digest();
         Ok(VerifyResult {
             valid: checked.is_ok(),
             reason: checked.err().map(|error| error.to_string()),
@@ -86,18 +91,24 @@ impl Coordinator {
                 public_key: row.material.ok_or(inactive)?.public_key,
                 algorithm: row.algorithm,
                 chain: known_chain(&row.chain_type)?,
+                address_kind: row.address_kind.unwrap_or_default(),
             });
         }
         let public_key = request.public_key.as_ref();
         let public_key = public_key.ok_or_else(|| invalid("public_key", "give it or key_id"))?;
-        let public_key = bytes("public_key", public_key)?;
+        let mut public_key = bytes("public_key", public_key)?;
         let algorithm = asked.unwrap_or(Algorithm::Ecdsa);
+        // BIP340 writes keys without the sign of y, and means the even one.
+        if algorithm == Algorithm::Schnorr && public_key.len() == 32 {
+            public_key.insert(0, 2);
+        }
         quorate_verify::check_point(algorithm.curve(), &public_key)
             .map_err(|error| invalid("public_key", error))?;
         Ok(Subject {
             public_key,
             algorithm,
             chain: chain.map_or(Ok(Chain::None), |chain| known_chain(&chain))?,
+            address_kind: quorate_chains::DEFAULT_ADDRESS_KIND.to_owned(),
         })
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use quorate_api::ErrorCode;
-use quorate_chains::{Chain, Effect, effect_of};
+use quorate_chains::{Chain, Effect, KeyContext, effect_of};
 use quorate_intent::{CreateKey, Intent, KeyStatement, Manifest, Sign};
 use quorate_protocol::registry::{ProtocolInfo, Registry};
 use quorate_protocol::{Member, Roster};
@@ -82,13 +82,14 @@ pub(crate) fn admit_sign(
     }
     // 4.8 The digests come from the payload and from nowhere else (row D1).
     let chain = known_chain(&key.chain)?;
-    let effect = effect_of(
+    let context = KeyContext {
         chain,
-        sign.message_type,
-        &sign.payload,
-        &key.rights,
-        key.algorithm,
-    )?;
+        algorithm: key.algorithm,
+        rights: &key.rights,
+        address_kind: &key.address_kind,
+        public_key: &key.public_key,
+    };
+    let effect = effect_of(&context, sign.message_type, &sign.payload)?;
     // 4.9 Exactly t signers of the committee, and we are one of them.
     let own = key
         .committee

@@ -4,7 +4,7 @@ use quorate_api::ErrorCode;
 use quorate_chains::Refusal as ChainRefusal;
 use quorate_intent::IntentError;
 use quorate_keystore::{AuditLogError, IntentError as RecordError, KeystoreError};
-use quorate_verify::EcdsaSignature;
+use quorate_verify::Signature;
 
 /// Whether another signer set could succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +13,8 @@ pub(crate) enum RefusalKind {
     Permanent,
     /// This node cannot now; others may.
     Retry,
-    /// This node holds the signatures already.
-    AlreadySigned(Vec<EcdsaSignature>),
+    /// This node holds the signatures already; each as on the wire.
+    AlreadySigned(Vec<Vec<u8>>),
 }
 
 /// A refusal: nothing was done, nothing is lost.
@@ -132,29 +132,23 @@ impl From<RecordError> for Refusal {
     }
 }
 
-/// Bytes of one signature on the wire and in records: r, s, recovery id.
-pub(crate) const SIGNATURE_BYTES: usize = 65;
-
-/// Signatures as they are recorded and reported.
-pub(crate) fn signature_bytes(signature: &EcdsaSignature) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(SIGNATURE_BYTES);
-    bytes.extend_from_slice(signature.as_bytes());
-    bytes.push(signature.recovery_id());
+/// Signatures as they are recorded: each with its length before it.
+pub(crate) fn record_bytes(signatures: &[Signature]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for signature in signatures.iter().map(Signature::to_wire) {
+        bytes.push(u8::try_from(signature.len()).expect("a signature has 64 or 65 bytes"));
+        bytes.extend_from_slice(&signature);
+    }
     bytes
 }
 
-/// Reads what [`signature_bytes`] wrote, one after the other.
-pub(crate) fn parse_signatures(bytes: &[u8]) -> Option<Vec<EcdsaSignature>> {
-    let (whole, rest) = bytes.as_chunks::<SIGNATURE_BYTES>();
-    if whole.is_empty() || !rest.is_empty() {
-        return None;
+/// Reads what [`record_bytes`] wrote; each signature as on the wire.
+pub(crate) fn parse_signatures(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut signatures = Vec::new();
+    while let Some((length, rest)) = bytes.split_first() {
+        let (signature, rest) = rest.split_at_checked(usize::from(*length))?;
+        signatures.push(signature.to_vec());
+        bytes = rest;
     }
-    whole
-        .iter()
-        .map(|chunk| {
-            let (signature, recovery_id) = chunk.split_last_chunk::<1>()?;
-            let signature: [u8; 64] = signature.try_into().ok()?;
-            EcdsaSignature::new(signature, recovery_id[0]).ok()
-        })
-        .collect()
+    (!signatures.is_empty()).then_some(signatures)
 }

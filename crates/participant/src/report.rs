@@ -1,33 +1,41 @@
-//! What a session tells the coordinator. The coordinator may be gone; the session goes on.
+//! What a session tells the coordinator. The coordinator may be gone, or read nothing; the session
+//! goes on, and waits for nobody: the place of its result is taken before it begins.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
 use quorate_api::mpc_v1 as wire;
 use quorate_api::mpc_v1::participate_signing_response::Event;
 use quorate_protocol::{Abort, Progress, Sanction};
 use quorate_types::{Canonical as _, SessionId};
-use quorate_verify::EcdsaSignature;
+use quorate_verify::Signature;
 use tokio::sync::mpsc;
 
-use crate::refusal::{Refusal, RefusalKind, signature_bytes};
+use crate::refusal::{Refusal, RefusalKind};
 
 /// Events on their way to one coordinator.
 pub(crate) type EventSender = mpsc::Sender<wire::ParticipateSigningResponse>;
+
+/// Room for the result of one session in the queue to its coordinator.
+pub(crate) type ResultPlace = mpsc::OwnedPermit<wire::ParticipateSigningResponse>;
 
 /// The voice of one session.
 pub(crate) struct Report {
     session: SessionId,
     events: EventSender,
+    /// Until the result is told.
+    place: Mutex<Option<ResultPlace>>,
     pub(crate) bytes_sent: AtomicU64,
     pub(crate) bytes_received: AtomicU64,
 }
 
 impl Report {
-    pub(crate) fn new(session: SessionId, events: EventSender) -> Self {
+    pub(crate) fn new(session: SessionId, events: EventSender, place: ResultPlace) -> Self {
         let (bytes_sent, bytes_received) = (AtomicU64::new(0), AtomicU64::new(0));
         Self {
             session,
             events,
+            place: Mutex::new(Some(place)),
             bytes_sent,
             bytes_received,
         }
@@ -51,9 +59,9 @@ impl Report {
         }));
     }
 
-    pub(crate) fn signed(&self, signatures: &[EcdsaSignature]) {
+    pub(crate) fn signed(&self, signatures: &[Signature]) {
         self.lasting(Event::Signed(wire::SessionSigned {
-            signatures: signatures.iter().map(signature_bytes).collect(),
+            signatures: signatures.iter().map(Signature::to_wire).collect(),
             bytes_sent: self.bytes_sent.load(Ordering::Relaxed),
             bytes_received: self.bytes_received.load(Ordering::Relaxed),
         }));
@@ -68,10 +76,9 @@ impl Report {
         let (kind, signatures) = match &refusal.kind {
             RefusalKind::Permanent => (wire::RefusalKind::Permanent, Vec::new()),
             RefusalKind::Retry => (wire::RefusalKind::Retry, Vec::new()),
-            RefusalKind::AlreadySigned(signatures) => (
-                wire::RefusalKind::AlreadySigned,
-                signatures.iter().map(signature_bytes).collect(),
-            ),
+            RefusalKind::AlreadySigned(signatures) => {
+                (wire::RefusalKind::AlreadySigned, signatures.clone())
+            }
         };
         self.lasting(Event::Refused(wire::SessionRefused {
             kind: kind.into(),
@@ -112,10 +119,12 @@ impl Report {
         let _ = self.events.try_send(self.message(event));
     }
 
+    /// The result, once: it has its place in the queue. If the coordinator is gone it will ask again,
+    /// and gets what is recorded.
     fn lasting(&self, event: Event) {
-        // Sessions run on threads of their own, so waiting for room blocks nobody else.
-        if self.events.blocking_send(self.message(event)).is_err() {
-            tracing::info!(session = %self.session, "the coordinator is gone; it will ask again");
+        match self.place.lock().take() {
+            Some(place) => drop(place.send(self.message(event))),
+            None => tracing::error!(session = %self.session, "a session ended twice"),
         }
     }
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -13,6 +15,9 @@ pub struct SignRequest {
     pub message_type: String,
     /// The key's chain.
     pub chain_type: String,
+    /// The caller's own notes; kept in the audit records of the act. Not part of the intent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
     /// How long to wait for the signature before answering 202; 10000 if absent, at most 60000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_ms: Option<u64>,
@@ -31,16 +36,20 @@ pub struct SignResult {
     pub session_id: String,
     /// `key_…`
     pub key_id: String,
-    /// ECDSA r‖s, hex.
+    /// ECDSA r‖s, Ed25519 R‖S or BIP340 R.x‖s, 64 bytes, hex. The first, where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
-    /// 0 to 3.
+    /// All signatures in the order of what they sign, where a transaction takes several; empty
+    /// otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<String>,
+    /// 0 to 3; ECDSA only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_id: Option<u8>,
-    /// ASN.1 DER, hex.
+    /// ASN.1 DER, hex; ECDSA only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature_der: Option<String>,
-    /// The digest that was signed, hex.
+    /// The digest that was signed, hex; for Ed25519, which signs no digest, SHA-256 of the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_hash: Option<String>,
     /// Ready to broadcast, hex; only for transactions.

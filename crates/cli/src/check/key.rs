@@ -1,7 +1,7 @@
 //! A key is what all its nodes certified, and nothing else.
 
 use quorate_api::rest::{CommitteeMember, KeyView, NodeSignature};
-use quorate_chains::Chain;
+use quorate_chains::{Chain, KeyContext};
 use quorate_intent::{CreateKey, KeyCertificate, KeyStatement, Manifest};
 use quorate_types::{Canonical as _, Digest32, Epoch, KeyId, Right, Tenant};
 
@@ -36,6 +36,18 @@ impl CertifiedKey {
     #[must_use]
     pub const fn chain(&self) -> Chain {
         self.chain
+    }
+
+    /// The key as decoders of payloads see it.
+    #[must_use]
+    pub fn context(&self) -> KeyContext<'_> {
+        KeyContext {
+            chain: self.chain,
+            algorithm: self.statement.algorithm,
+            rights: &self.statement.rights,
+            address_kind: &self.statement.address_kind,
+            public_key: &self.statement.public_key,
+        }
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use quorate_api::rest::SignResult;
-use quorate_chains::{Effect, MessageType, Signature, SignedTransaction, effect_of};
-use quorate_types::{Algorithm, NodeId};
-use quorate_verify::EcdsaSignature;
+use quorate_chains::{MessageType, SignedTransaction, SigningTarget, assemble, effect_of};
+use quorate_types::NodeId;
+use quorate_verify::Signature;
 
 use super::Mismatch;
 use super::key::{CertifiedKey, unhex};
@@ -14,12 +14,21 @@ use super::key::{CertifiedKey, unhex};
 /// payload. Only [`verified_signature`] makes one.
 #[derive(Debug, Clone)]
 pub struct VerifiedSignature {
-    /// r, s and recovery id.
-    pub signature: EcdsaSignature,
+    /// All signatures, in the order of what they sign; there is at least one.
+    pub signatures: Vec<Signature>,
     /// Digest of the payload, hex.
     pub message_hash: String,
     /// The transaction, if the payload was one.
     pub transaction: Option<SignedTransaction>,
+}
+
+impl VerifiedSignature {
+    /// The first signature, the only one of most messages.
+    #[must_use]
+    pub fn first(&self) -> &Signature {
+        let first = self.signatures.first();
+        first.expect("a verified answer has a signature for each of at least one target")
+    }
 }
 
 /// Checks an answer with a signature: digest from `payload`, signature with the certified key, and
@@ -34,31 +43,20 @@ pub fn verified_signature(
     result: &SignResult,
 ) -> Result<VerifiedSignature, Mismatch> {
     let statement = key.statement();
-    if statement.algorithm != Algorithm::Ecdsa {
-        return Err(Mismatch::Unsupported(statement.algorithm.as_str()));
-    }
     if result.key_id != statement.key.to_string() {
         let (expected, found) = (statement.key, result.key_id.clone());
         return Err(Mismatch::OtherKey { expected, found });
     }
-    let (rights, algorithm) = (&statement.rights, statement.algorithm);
-    let effect = effect_of(key.chain(), message_type, payload, rights, algorithm)?;
-    let digest = only_digest(&effect)?;
-    let text = result.signature.as_deref().ok_or(Mismatch::NoSignature)?;
-    let bytes = unhex("signature", text)?;
-    let bytes = <[u8; 64]>::try_from(bytes.as_slice()).map_err(|_| Mismatch::Malformed {
-        field: "signature",
-        why: "r and s have 64 bytes together".to_owned(),
-    })?;
-    let signature = EcdsaSignature::find(&statement.public_key, digest.as_bytes(), bytes)?;
+    let effect = effect_of(&key.context(), message_type, payload)?;
+    let signatures = all_signatures(key, &effect.targets, result)?;
     let transaction = match message_type {
-        MessageType::Transaction => Some(assembled(key, payload, signature)?),
+        MessageType::Transaction => Some(assembled(key, payload, &signatures)?),
         _ => None,
     };
-    let message_hash = digest.to_string();
+    let first = effect.targets.first().ok_or(Mismatch::NoSignature)?;
     let verified = VerifiedSignature {
-        signature,
-        message_hash,
+        signatures,
+        message_hash: first.digest().to_string(),
         transaction,
     };
     check_derived(&verified, result)?;
@@ -66,25 +64,48 @@ pub fn verified_signature(
     Ok(verified)
 }
 
-fn only_digest(effect: &Effect) -> Result<&quorate_types::Digest32, Mismatch> {
-    match effect.digests.as_slice() {
-        [digest] => Ok(digest),
-        digests => Err(Mismatch::Malformed {
-            field: "signature",
-            why: format!("one signature for {} digests", digests.len()),
-        }),
+/// The signature of every target, each verified.
+fn all_signatures(
+    key: &CertifiedKey,
+    targets: &[SigningTarget],
+    result: &SignResult,
+) -> Result<Vec<Signature>, Mismatch> {
+    let first = result.signature.as_deref().ok_or(Mismatch::NoSignature)?;
+    let mut texts: Vec<&str> = result.signatures.iter().map(String::as_str).collect();
+    match texts.first() {
+        None => texts.push(first),
+        Some(same) if *same == first => {}
+        Some(_) => {
+            let field = "signatures";
+            return Err(Mismatch::Derived { field });
+        }
     }
+    if texts.len() != targets.len() {
+        let why = format!("{} for {} messages", texts.len(), targets.len());
+        let field = "signatures";
+        return Err(Mismatch::Malformed { field, why });
+    }
+    let statement = key.statement();
+    let verified = targets.iter().zip(texts).map(|(target, text)| {
+        let bytes = unhex("signature", text)?;
+        let bytes = <[u8; 64]>::try_from(bytes.as_slice()).map_err(|_| Mismatch::Malformed {
+            field: "signature",
+            why: "a signature has 64 bytes".to_owned(),
+        })?;
+        let public_key = target.verifying_key(&statement.public_key)?;
+        let found = Signature::find(statement.algorithm, &public_key, target.message(), bytes);
+        Ok(found?)
+    });
+    verified.collect()
 }
 
-/// Puts the signature into the caller's own payload.
+/// Puts the signatures into the caller's own payload.
 fn assembled(
     key: &CertifiedKey,
     payload: &[u8],
-    signature: EcdsaSignature,
+    signatures: &[Signature],
 ) -> Result<SignedTransaction, Mismatch> {
-    let transaction = key
-        .chain()
-        .assemble(payload, &[Signature::from(signature)])?;
+    let transaction = assemble(&key.context(), payload, signatures)?;
     if transaction.from == key.statement().address {
         return Ok(transaction);
     }
@@ -94,7 +115,7 @@ fn assembled(
 }
 
 fn check_derived(verified: &VerifiedSignature, result: &SignResult) -> Result<(), Mismatch> {
-    let signature = &verified.signature;
+    let signature = verified.first();
     let same_hex = |shown: &Option<String>, expected: &str| {
         let shown = shown.as_deref().unwrap_or_default();
         shown.strip_prefix("0x").unwrap_or(shown) == expected
@@ -107,11 +128,14 @@ fn check_derived(verified: &VerifiedSignature, result: &SignResult) -> Result<()
     for (field, follows) in [
         (
             "recovery_id",
-            result.recovery_id == Some(signature.recovery_id()),
+            result.recovery_id == signature.recovery_id(),
         ),
         (
             "signature_der",
-            same_hex(&result.signature_der, &hex::encode(signature.to_der())),
+            same_hex(
+                &result.signature_der,
+                &signature.to_der().map(hex::encode).unwrap_or_default(),
+            ),
         ),
         (
             "message_hash",
@@ -130,7 +154,7 @@ fn check_derived(verified: &VerifiedSignature, result: &SignResult) -> Result<()
     Ok(())
 }
 
-/// Who signed cannot be proved by an ECDSA signature, but it must be possible.
+/// Who signed cannot be proved by a threshold signature, but it must be possible.
 fn check_signers(key: &CertifiedKey, signers: &[String]) -> Result<(), Mismatch> {
     let statement = key.statement();
     let is_member = |name: &String| {

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use quorate_api::rest::{SessionView, SignRequest, SignResult};
@@ -29,13 +30,11 @@ pub(crate) struct SignOrder<'a> {
 impl SignOrder<'_> {
     /// What the signature would mean, computed as every participant computes it.
     fn decoded(&self) -> Result<Decoded, CliError> {
-        let statement = self.key.statement();
         let Payload {
             message_type,
             bytes,
         } = &self.payload;
-        let (rights, algorithm) = (&statement.rights, statement.algorithm);
-        let effect = effect_of(self.key.chain(), *message_type, bytes, rights, algorithm);
+        let effect = effect_of(&self.key.context(), *message_type, bytes);
         effect
             .map(|effect| effect.decoded)
             .map_err(CliError::not_sent)
@@ -61,6 +60,7 @@ impl SignOrder<'_> {
             message: hex::encode(bytes),
             message_type: message_type.to_string(),
             chain_type: statement.chain.to_string(),
+            metadata: BTreeMap::new(),
             wait_ms: Some(connection.wait_ms),
             intent: hex::encode(&built.signed.bytes),
             initiator_signature: hex::encode(built.signed.signature),
@@ -163,9 +163,13 @@ pub(crate) async fn sign(
 
 fn report(result: &SignResult, verified: &VerifiedSignature, decoded: &Decoded) -> Report {
     let transaction = verified.transaction.as_ref();
+    let signatures = verified.signatures.iter();
+    let signatures: Vec<_> = signatures.map(|s| hex::encode(s.as_bytes())).collect();
+    let recovery_id = verified.first().recovery_id();
+    let recovery_id = recovery_id.map(|id| id.to_string()).unwrap_or_default();
     let human = facts(&[
-        ("signature", hex::encode(verified.signature.as_bytes())),
-        ("recovery id", verified.signature.recovery_id().to_string()),
+        ("signature", signatures.join("\n")),
+        ("recovery id", recovery_id),
         ("digest", verified.message_hash.clone()),
         (
             "signed tx",

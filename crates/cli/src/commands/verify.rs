@@ -1,6 +1,6 @@
-use quorate_chains::{Chain, MessageType, effect_of};
+use quorate_chains::{Chain, DEFAULT_ADDRESS_KIND, KeyContext, MessageType, effect_of};
 use quorate_types::{Algorithm, ChainId, KeyId, Right, Rights};
-use quorate_verify::{VerifyError, verify_ecdsa, verify_ed25519};
+use quorate_verify::Signature;
 use serde_json::json;
 
 use super::key::parse;
@@ -18,6 +18,7 @@ struct Subject {
     public_key: Vec<u8>,
     algorithm: Algorithm,
     chain: Chain,
+    address_kind: String,
 }
 
 /// Verifies on this machine; the service is asked for the key only, and its answer is checked.
@@ -46,17 +47,27 @@ pub(super) async fn run(context: &Context, args: VerifyArgs) -> Result<Report, C
         public_key,
         algorithm,
         chain,
+        address_kind,
     } = &subject;
-    let effect = effect_of(
-        *chain,
-        payload.message_type,
-        &payload.bytes,
-        &rights,
-        *algorithm,
-    )
-    .map_err(CliError::not_sent)?;
-    let digest = effect.digests.first().ok_or(Mismatch::NoSignature)?;
-    check(&subject, &payload.bytes, digest.as_bytes(), &signature).map_err(Mismatch::Signature)?;
+    let key = KeyContext {
+        chain: *chain,
+        algorithm: *algorithm,
+        rights: &rights,
+        address_kind,
+        public_key,
+    };
+    let effect =
+        effect_of(&key, payload.message_type, &payload.bytes).map_err(CliError::not_sent)?;
+    // A transaction with several inputs has several signatures: this is one of them.
+    let checks = effect.targets.iter().map(|target| {
+        let key = target.verifying_key(public_key)?;
+        Signature::find(*algorithm, &key, target.message(), signature)?;
+        Ok(target.digest())
+    });
+    let checks: Vec<Result<_, Mismatch>> = checks.collect();
+    let found = checks.iter().position(Result::is_ok).unwrap_or_default();
+    let found = checks.into_iter().nth(found);
+    let digest = found.ok_or(Mismatch::NoSignature)??;
     let json = json!({
         "valid": true,
         "public_key": hex::encode(public_key),
@@ -81,20 +92,6 @@ pub(super) async fn run(context: &Context, args: VerifyArgs) -> Result<Report, C
     })
 }
 
-fn check(
-    subject: &Subject,
-    message: &[u8],
-    digest: &[u8; 32],
-    signature: &[u8; 64],
-) -> Result<(), VerifyError> {
-    match <[u8; 32]>::try_from(subject.public_key.as_slice()) {
-        Ok(key) if subject.algorithm == Algorithm::EdDsa => {
-            verify_ed25519(&key, message, signature)
-        }
-        _ => verify_ecdsa(&subject.public_key, digest, signature),
-    }
-}
-
 async fn certified(context: &Context, key: &str) -> Result<Subject, CliError> {
     let manifest = read_manifest(&context.settings)?;
     let client = ApiClient::new(&context.settings)?;
@@ -102,16 +99,21 @@ async fn certified(context: &Context, key: &str) -> Result<Subject, CliError> {
     let (_, key) = fetch_key(&client, &manifest, id).await?;
     let statement = key.statement();
     let public_key = statement.public_key.clone();
-    supported(Subject {
+    Ok(Subject {
         public_key,
         algorithm: statement.algorithm,
         chain: key.chain(),
+        address_kind: statement.address_kind.clone(),
     })
 }
 
 fn given(args: &VerifyArgs, public_key: &str) -> Result<Subject, CliError> {
-    let public_key = unhex("--public-key", public_key)?;
+    let mut public_key = unhex("--public-key", public_key)?;
     let algorithm: Algorithm = parse("--algorithm", &args.algorithm)?;
+    // BIP340 writes keys without the sign of y, and means the even one.
+    if algorithm == Algorithm::Schnorr && public_key.len() == 32 {
+        public_key.insert(0, 2);
+    }
     quorate_verify::check_point(algorithm.curve(), &public_key).map_err(|error| {
         CliError::invalid(
             format!("--public-key: {error}"),
@@ -126,16 +128,10 @@ fn given(args: &VerifyArgs, public_key: &str) -> Result<Subject, CliError> {
             format!("known: {known}"),
         )
     })?;
-    supported(Subject {
+    Ok(Subject {
         public_key,
         algorithm,
         chain,
+        address_kind: DEFAULT_ADDRESS_KIND.to_owned(),
     })
-}
-
-fn supported(subject: Subject) -> Result<Subject, CliError> {
-    match subject.algorithm {
-        Algorithm::Ecdsa | Algorithm::EdDsa => Ok(subject),
-        other => Err(CliError::Unverified(Mismatch::Unsupported(other.as_str()))),
-    }
 }

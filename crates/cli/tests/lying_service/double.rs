@@ -12,7 +12,7 @@ use quorate_api::rest::{
     CommitteeMember, CreateKeyRequest, KeyView, Meta, NodeSignature, SignRequest, SignResult,
     Success,
 };
-use quorate_chains::{Chain, Signature, effect_of};
+use quorate_chains::{Chain, KeyContext, Signature, assemble, effect_of};
 use quorate_intent::{
     Act, ActKind, Initiator, Intent, KeyCertificate, KeyStatement, Manifest, ManifestNode, Owner,
     SignedIntent, SignedManifest,
@@ -188,14 +188,22 @@ impl Service {
             derivation_shares: vec![point; n],
             chain_code: [0; 32],
             transcript: Digest32::from_array([9; 32]),
+            pair_generations: Vec::new(),
         }
     }
 
     fn signed(&self, key: &KeyStatement, payload: &[u8], request: &SignRequest) -> SignResult {
         let chain = Chain::parse(&key.chain).unwrap();
         let message_type = request.message_type.parse().unwrap();
-        let effect = effect_of(chain, message_type, payload, &key.rights, key.algorithm).unwrap();
-        let digest = effect.digests[0];
+        let context = KeyContext {
+            chain,
+            algorithm: key.algorithm,
+            rights: &key.rights,
+            address_kind: &key.address_kind,
+            public_key: &key.public_key,
+        };
+        let effect = effect_of(&context, message_type, payload).unwrap();
+        let digest = *effect.targets[0].digest();
         let signer = match self.lie {
             Lie::OtherKey => EcdsaKey::from_slice(&[8; 32]).unwrap(),
             _ => self.key.clone(),
@@ -203,16 +211,14 @@ impl Service {
         let (signature, id) = signer.sign_prehash_recoverable(digest.as_bytes());
         let signature = EcdsaSignature::new(signature.to_bytes().into(), id.to_byte()).unwrap();
         let is_transaction = request.message_type == "transaction";
-        let transaction = is_transaction.then(|| {
-            chain
-                .assemble(payload, &[Signature::from(signature)])
-                .unwrap()
-        });
+        let transaction = is_transaction
+            .then(|| assemble(&context, payload, &[Signature::from(signature)]).unwrap());
         SignResult {
             status: "Completed".to_owned(),
             session_id: SessionId::from_array([2; 16]).to_string(),
             key_id: key.key.to_string(),
             signature: Some(hex::encode(signature.as_bytes())),
+            signatures: Vec::new(),
             recovery_id: Some(signature.recovery_id()),
             signature_der: Some(hex::encode(signature.to_der())),
             message_hash: Some(digest.to_string()),

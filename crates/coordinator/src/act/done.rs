@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use quorate_types::{Digest32, NodeId, SessionId, UnixMillis};
-use quorate_verify::EcdsaSignature;
+use quorate_chains::SigningTarget;
+use quorate_types::{NodeId, SessionId, UnixMillis};
+use quorate_verify::Signature;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -20,13 +21,13 @@ pub(crate) enum Done {
     Signed(Arc<Signed>),
 }
 
-/// Verified signatures of one intent, one for each digest.
+/// Verified signatures of one intent, one for each target.
 #[derive(Debug)]
 pub(crate) struct Signed {
     pub(crate) session: SessionId,
     /// Who made them; empty if they were made in an earlier session that is not known any more.
     pub(crate) signers: Vec<NodeId>,
-    pub(crate) signatures: Vec<EcdsaSignature>,
+    pub(crate) signatures: Vec<Signature>,
     pub(crate) signed_at: UnixMillis,
 }
 
@@ -35,15 +36,14 @@ pub(crate) struct Signed {
 struct Stored {
     session_id: SessionId,
     signers: Vec<NodeId>,
-    /// r, s and the recovery id, hex.
+    /// As nodes send them, hex: 64 bytes, and for ECDSA the recovery id.
     signatures: Vec<String>,
     signed_at: UnixMillis,
 }
 
 impl Signed {
     pub(crate) fn to_stored(&self) -> Value {
-        let text =
-            |s: &EcdsaSignature| format!("{}{:02x}", hex::encode(s.as_bytes()), s.recovery_id());
+        let text = |signature: &Signature| hex::encode(signature.to_wire());
         json!(Stored {
             session_id: self.session,
             signers: self.signers.clone(),
@@ -56,7 +56,7 @@ impl Signed {
     pub(crate) fn from_stored(
         value: Value,
         key: &KeyFacts,
-        digests: &[Digest32],
+        targets: &[SigningTarget],
     ) -> Result<Self, CoordinatorError> {
         let damaged = |why: String| {
             CoordinatorError::bug(format!("the stored result of an intent is damaged: {why}"))
@@ -65,7 +65,7 @@ impl Signed {
         let signatures: Result<Vec<_>, _> = stored.signatures.iter().map(hex::decode).collect();
         let signatures = signatures.map_err(|e| damaged(e.to_string()))?;
         let signatures =
-            check_signatures(key, digests, &signatures).map_err(|e| damaged(e.to_string()))?;
+            check_signatures(key, targets, &signatures).map_err(|e| damaged(e.to_string()))?;
         Ok(Self {
             session: stored.session_id,
             signers: stored.signers,

@@ -92,11 +92,11 @@ impl Plan {
                 self.protocol.keygen_rounds,
                 None,
             ),
-            What::Sign { key, digests, .. } => (
+            What::Sign { key, targets, .. } => (
                 key.threshold,
                 key.protocol.clone(),
                 self.protocol.sign_rounds,
-                digests.first().copied(),
+                targets.first().map(|target| *target.digest()),
             ),
         };
         SessionRow {

@@ -3,7 +3,7 @@
 use quorate_intent::KeyCertificate;
 use quorate_lead::{Event, Refusal, RefusalKind};
 use quorate_types::{Canonical as _, NodeId, SessionId};
-use quorate_verify::EcdsaSignature;
+use quorate_verify::Signature;
 use serde_json::{Value, json};
 
 use super::task::ActTask;
@@ -18,7 +18,7 @@ const MAX_FINDINGS: usize = 24;
 
 /// A verified result, kept beside the bytes that the lead carries.
 pub(super) enum Verified {
-    Signatures(Vec<EcdsaSignature>),
+    Signatures(Vec<Signature>),
     Certificate(Box<KeyCertificate>),
 }
 
@@ -138,7 +138,7 @@ impl ActTask {
     }
 
     fn verify_signatures(&mut self, signatures: &[Vec<u8>]) -> Result<Vec<u8>, BadResult> {
-        let What::Sign { key, digests, .. } = &self.plan.what else {
+        let What::Sign { key, targets, .. } = &self.plan.what else {
             return Err(BadResult::Form);
         };
         let joined = signatures.concat();
@@ -148,7 +148,7 @@ impl ActTask {
             .as_ref()
             .is_none_or(|(known, _)| *known != joined)
         {
-            let checked = check_signatures(key, digests, signatures)?;
+            let checked = check_signatures(key, targets, signatures)?;
             self.verified = Some((joined.clone(), Verified::Signatures(checked)));
         }
         Ok(joined)

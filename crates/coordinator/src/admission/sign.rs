@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use quorate_api::rest::SignRequest;
-use quorate_chains::effect_of;
+use quorate_chains::{SigningTarget, effect_of};
 use quorate_intent::{Act, MAX_PAYLOAD, Sign, SignedIntent};
-use quorate_types::{ChainId, Digest32, KeyId, KeyStatus, MessageType};
+use quorate_types::{ChainId, KeyId, KeyStatus, MessageType};
 
 use super::{Plan, Rules, What, check_tenant};
 use crate::caller::Caller;
@@ -67,18 +67,18 @@ impl Rules {
             let (key, status) = (key.key_id, key.status);
             return Err(CoordinatorError::KeyNotActive { key, status });
         }
-        let digests = check_message(&key, &sign)?;
+        let targets = check_message(&key, &sign)?;
         let protocol = self.protocols.usable(&key.protocol, key.algorithm)?.clone();
         Ok(Plan {
             verified,
             protocol,
-            what: What::Sign { key, digests },
+            what: What::Sign { key, targets },
         })
     }
 }
 
-/// The digests that the payload stands for; a participant computes them itself (row D1).
-fn check_message(key: &KeyFacts, sign: &Sign) -> Result<Vec<Digest32>, CoordinatorError> {
+/// The signatures that the payload stands for; a participant computes them itself (row D1).
+fn check_message(key: &KeyFacts, sign: &Sign) -> Result<Vec<SigningTarget>, CoordinatorError> {
     if sign.path != KEY_ITSELF {
         return Err(invalid(
             "intent",
@@ -90,12 +90,6 @@ fn check_message(key: &KeyFacts, sign: &Sign) -> Result<Vec<Digest32>, Coordinat
         return Err(CoordinatorError::WrongChain { expected, found });
     }
     let message_type = parse("message_type", sign.message_type.as_str())?;
-    let effect = effect_of(
-        key.chain,
-        message_type,
-        &sign.payload,
-        &key.rights,
-        key.algorithm,
-    )?;
-    Ok(effect.digests)
+    let effect = effect_of(&key.context(), message_type, &sign.payload)?;
+    Ok(effect.targets)
 }

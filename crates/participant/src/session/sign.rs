@@ -10,7 +10,7 @@ use quorate_intent::{Sign, VerifiedIntent};
 use quorate_keystore::ShareState;
 use quorate_protocol::{Abort, Phases as _};
 use quorate_types::{Digest32, NodeId, SignerSet, Writer};
-use quorate_verify::EcdsaSignature;
+use quorate_verify::Signature;
 
 use crate::admission;
 use crate::drive::{Port, drive};
@@ -19,7 +19,7 @@ use crate::held_key::HeldKey;
 use crate::node::{Node, Proposal};
 use crate::node_audit::{Subject, abort_facts, finish};
 use crate::randomness::reseed_engine;
-use crate::refusal::{Refusal, signature_bytes};
+use crate::refusal::{Refusal, record_bytes};
 use crate::report::Report;
 use crate::session::Ended;
 use crate::settle;
@@ -37,7 +37,7 @@ pub(super) fn run(
     intent: &VerifiedIntent,
     sign: &Sign,
     report: &Report,
-) -> Result<Vec<EcdsaSignature>, Ended> {
+) -> Result<Vec<Signature>, Ended> {
     let subject = subject(proposal, intent, sign);
     let refuse = |refusal: Refusal| {
         subject.refused(node.keystore.audit(), &refusal);
@@ -93,12 +93,8 @@ impl Subject {
     /// Adds what is about to be signed, decoded by this node itself.
     fn with_effect(&self, admitted: &Admitted) -> Self {
         let mut subject = self.clone();
-        let digests: Vec<String> = admitted
-            .effect
-            .digests
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let digests = admitted.effect.digests();
+        let digests: Vec<String> = digests.iter().map(ToString::to_string).collect();
         subject.facts.push(("digests", digests.into()));
         if let Ok(decoded) = serde_json::to_value(&admitted.effect.decoded) {
             let text = decoded.to_string();
@@ -174,7 +170,7 @@ fn bind(
 ) -> Result<(), Refusal> {
     let record = node.keystore.intents();
     let (digest, expires_at) = (intent.digest(), intent.intent().expires_at);
-    let bound = record.bind(digest, &effect.digests, expires_at)?;
+    let bound = record.bind(digest, &effect.digests(), expires_at)?;
     crate::failpoint::here("sign.after_bind");
     let begun = record.begin_attempt(digest, proposal.session)?;
     bound
@@ -193,7 +189,7 @@ fn sign_all(
     intent: &VerifiedIntent,
     admitted: &Admitted,
     report: &Report,
-) -> Result<Vec<EcdsaSignature>, Abort> {
+) -> Result<Vec<Signature>, Abort> {
     node.use_pairs(proposal.session, pairs(node, admitted));
     // A ban may have come between the check and this line; from here on it cancels us.
     check_bans(node, admitted).map_err(|_| Abort::local("the pair was banned"))?;
@@ -203,7 +199,7 @@ fn sign_all(
         effect,
     } = admitted;
     let statement = &held.certificate.statement;
-    let mut signatures = Vec::with_capacity(effect.digests.len());
+    let mut signatures = Vec::with_capacity(effect.targets.len());
     let gate = SessionGate {
         node,
         key: statement.key,
@@ -211,14 +207,15 @@ fn sign_all(
         setups: &held.setups,
         pairs: pairs(node, admitted),
     };
-    for (position, digest) in effect.digests.iter().enumerate() {
-        let part = proposal.session.part(&format!("sign/{position}"));
+    for (position, target) in effect.targets.iter().enumerate() {
+        let digest = target.digest();
+        let (session, part) = (proposal.session, format!("sign/{position}"));
         let (committee, t) = (&statement.committee, statement.threshold.min_signers());
         let roster =
-            admission::roster(part, committee, signers.iter(), t, &node.manifest, &node.me)
+            admission::roster(session, committee, signers.iter(), t, &node.manifest, &node.me)
                 .map_err(|_| Abort::local("the roster does not fit the manifest"))?;
         let purpose = purpose(held, intent, digest, position);
-        let context = roster.context(&purpose);
+        let (roster, context) = roster.part(&part, &purpose);
         reseed_engine();
         let (phase, outbox) = quorate_dkls23::Sign::start(
             &roster,
@@ -229,17 +226,18 @@ fn sign_all(
         )?;
         let port = Port {
             node,
-            owner: proposal.session,
+            owner: session,
+            part: &part,
             report,
             round_timeout: Duration::from_millis(node.limits.sign_round_timeout_ms),
             gate: Some(&gate),
             offset: 0,
             rounds: quorate_dkls23::Sign::ROUNDS,
         };
-        let signature = drive(&port, &roster, context, phase, outbox)?;
+        let signature = Signature::from(drive(&port, &roster, context, phase, outbox)?);
         // The engine verified it; a second look costs little and guards the seam between crates.
-        signature
-            .verify(&statement.public_key, digest.as_bytes())
+        target
+            .verify(&statement.public_key, &signature)
             .map_err(|_| Abort::local("the signature does not verify"))?;
         signatures.push(signature);
     }
@@ -266,9 +264,9 @@ fn purpose(held: &HeldKey, intent: &VerifiedIntent, digest: &Digest32, position:
 fn keep(
     node: &Node,
     intent: &VerifiedIntent,
-    signatures: &[EcdsaSignature],
+    signatures: &[Signature],
 ) -> Result<(), Refusal> {
-    let bytes: Vec<u8> = signatures.iter().flat_map(signature_bytes).collect();
+    let bytes = record_bytes(signatures);
     crate::failpoint::here("sign.before_complete");
     let durable = node.keystore.intents().complete(intent.digest(), &bytes)?;
     durable

@@ -80,10 +80,18 @@ pub(crate) fn indices(at: &[usize]) -> Vec<u32> {
 
 /// The digest of the transfer with this nonce, by the product's own decoder.
 pub(crate) fn transfer_digest(nonce: u64) -> [u8; 32] {
-    let chain =
-        quorate_chains::Chain::parse(&quorate_types::ChainId::new("ethereum-local").unwrap());
+    let chain = quorate_types::ChainId::new("ethereum-local").unwrap();
+    let key = quorate_chains::KeyContext {
+        chain: quorate_chains::Chain::parse(&chain).unwrap(),
+        algorithm: quorate_types::Algorithm::Ecdsa,
+        rights: &quorate_types::Rights::default(),
+        address_kind: quorate_chains::DEFAULT_ADDRESS_KIND,
+        public_key: &[],
+    };
     let payload = eip1559_transfer(nonce, [0x11; 20], 1_000);
-    *chain.unwrap().digests(&payload).unwrap()[0].as_bytes()
+    let transaction = quorate_types::MessageType::Transaction;
+    let effect = quorate_chains::effect_of(&key, transaction, &payload).unwrap();
+    *effect.targets[0].digest().as_bytes()
 }
 
 /// The one signature of an outcome, verified under the key.

@@ -83,8 +83,8 @@ impl ActTask {
                 let result = row.result.unwrap_or(Value::Null);
                 return Ok(Resumed::Done(match what {
                     What::Create { .. } => Done::KeyCreated,
-                    What::Sign { key, digests, .. } => {
-                        Done::Signed(Arc::new(Signed::from_stored(result, key, digests)?))
+                    What::Sign { key, targets, .. } => {
+                        Done::Signed(Arc::new(Signed::from_stored(result, key, targets)?))
                     }
                 }));
             }

@@ -376,8 +376,14 @@ impl State {
         let create = self.secrets.keys.lock()[&sign.key].clone();
         let chain = Chain::parse(&sign.chain).unwrap();
         let message_type = sign.message_type.as_str().parse().unwrap();
-        let rights: &Rights = &create.rights;
-        let effect = effect_of(chain, message_type, &sign.payload, rights, create.algorithm);
+        let context = quorate_chains::KeyContext {
+            chain,
+            algorithm: create.algorithm,
+            rights: &create.rights,
+            address_kind: &create.address_kind,
+            public_key: &[],
+        };
+        let effect = effect_of(&context, message_type, &sign.payload);
         let key = if foreign {
             KeyId::from_array([9; 16])
         } else {
@@ -388,7 +394,7 @@ impl State {
             let (signature, id) = key.sign_prehash_recoverable(digest.as_bytes());
             [signature.to_bytes().to_vec(), vec![id.to_byte()]].concat()
         };
-        effect.unwrap().digests.iter().map(sign_one).collect()
+        effect.unwrap().digests().iter().map(sign_one).collect()
     }
 
     fn certificate(&self, script: &Script, open: &OpenSession, create: CreateKey) -> Vec<u8> {
@@ -433,6 +439,7 @@ impl State {
             public_key,
             chain_code: [7; 32],
             transcript: Digest32::from_array([8; 32]),
+            pair_generations: Vec::new(),
         };
         let bytes = statement.signing_bytes();
         let members = statement.committee.members();
