@@ -54,6 +54,12 @@ macro_rules! codes {
                 match self { $(Self::$name => $status),+ }
             }
 
+            /// gRPC status that goes with it.
+            #[must_use]
+            pub const fn grpc_code(self) -> tonic::Code {
+                grpc_code(self)
+            }
+
             /// Who must act.
             #[must_use]
             pub const fn actor(self) -> Actor {
@@ -77,7 +83,7 @@ macro_rules! codes {
 
 codes! {
     MalformedRequest = "MALFORMED_REQUEST", 400, Caller,
-        "The body is not valid JSON of the documented form. Compare it with /openapi.json.";
+        "The body is not of the documented form. Compare it with /openapi.json, or with the proto file.";
     InvalidArgument = "INVALID_ARGUMENT", 400, Caller,
         "A field has a value that is not allowed; the message names it.";
     InvalidThreshold = "INVALID_THRESHOLD", 400, Caller,
@@ -135,9 +141,11 @@ codes! {
     PayloadTooLarge = "PAYLOAD_TOO_LARGE", 413, Caller,
         "The body or payload is over its limit; the message gives the limit.";
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", 415, Caller,
-        "Send application/json.";
+        "Send application/json, or application/grpc to a gRPC method.";
     RateLimited = "RATE_LIMITED", 429, Caller,
         "Too many requests or sessions at once. Wait as long as Retry-After says.";
+    NotImplemented = "NOT_IMPLEMENTED", 501, Caller,
+        "The interface has this call, but this version does not do it; see docs/limits.md.";
     Aborted = "ABORTED", 502, Peer,
         "A participant broke the protocol, or a run failed; the message names whom. Nothing was signed.";
     PairBanned = "PAIR_BANNED", 503, Operator,
@@ -152,10 +160,36 @@ codes! {
         "The audit log cannot be written, so nothing is done. Check disk space and permissions.";
     StoreUnavailable = "STORE_UNAVAILABLE", 503, Operator,
         "The metadata store cannot be read or written.";
+    Unavailable = "UNAVAILABLE", 503, Operator,
+        "The service is stopping. Ask again in a moment.";
     Timeout = "TIMEOUT", 504, Operator,
         "The nodes did not finish in time; the details name on whom it waited.";
     Internal = "INTERNAL", 500, Us,
         "A defect of Quorate. Report it with the request id.";
+}
+
+/// The HTTP status says it, except where gRPC has finer words.
+const fn grpc_code(code: ErrorCode) -> tonic::Code {
+    use tonic::Code;
+    match code {
+        ErrorCode::IdempotencyConflict => Code::AlreadyExists,
+        ErrorCode::InProgress => Code::Aborted,
+        ErrorCode::MethodNotAllowed => Code::Unimplemented,
+        ErrorCode::PairBanned | ErrorCode::ShareDamaged => Code::FailedPrecondition,
+        _ => match code.http_status() {
+            400 | 415 => Code::InvalidArgument,
+            401 => Code::Unauthenticated,
+            403 => Code::PermissionDenied,
+            404 => Code::NotFound,
+            409 => Code::FailedPrecondition,
+            413 | 429 => Code::ResourceExhausted,
+            501 => Code::Unimplemented,
+            502 => Code::Aborted,
+            503 => Code::Unavailable,
+            504 => Code::DeadlineExceeded,
+            _ => Code::Internal,
+        },
+    }
 }
 
 impl fmt::Display for ErrorCode {
@@ -168,16 +202,31 @@ impl fmt::Display for ErrorCode {
 mod tests {
     use super::*;
 
+    /// As gRPC spells its codes.
+    fn upper_snake(camel: &str) -> String {
+        let mut out = String::new();
+        for letter in camel.chars() {
+            if letter.is_ascii_uppercase() && !out.is_empty() {
+                out.push('_');
+            }
+            out.push(letter.to_ascii_uppercase());
+        }
+        out
+    }
+
     /// `QUORATE_BLESS=1 cargo test -p quorate-api` rewrites the document.
     #[test]
     fn error_codes__should_equal_the_documentation() {
         let mut table = String::from(
-            "# Error codes\n\nWritten from `crates/api/src/error_code.rs`; a test keeps them equal.\n\n\
-             | code | HTTP | who must act | meaning and remedy |\n|---|---|---|---|\n",
+            "# Error codes\n\nWritten from `crates/api/src/error_code.rs`; a test keeps them equal. In gRPC \
+             the code is the `reason` of `google.rpc.ErrorInfo`.\n\n\
+             | code | HTTP | gRPC | who must act | meaning and remedy |\n|---|---|---|---|---|\n",
         );
         for code in ErrorCode::ALL {
             let (status, actor) = (code.http_status(), code.actor().as_str());
-            table += &format!("| `{code}` | {status} | {actor} | {} |\n", code.help());
+            let grpc = upper_snake(&format!("{:?}", code.grpc_code()));
+            let help = code.help();
+            table += &format!("| `{code}` | {status} | `{grpc}` | {actor} | {help} |\n");
             assert_eq!(ErrorCode::parse(code.as_str()), Some(*code));
         }
         let root = std::env::var("CARGO_MANIFEST_DIR").unwrap();

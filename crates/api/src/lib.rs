@@ -13,6 +13,9 @@ pub mod rest;
 
 pub use error_code::{Actor, ErrorCode};
 
+/// Descriptors of `proto/mpc/v1` (`google.protobuf.FileDescriptorSet`), for reflection.
+pub const FILE_DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mpc.v1.binpb"));
+
 /// Generated from `proto/mpc/v1`.
 #[allow(
     missing_docs,

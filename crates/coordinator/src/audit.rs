@@ -1,5 +1,7 @@
 //! Records of the coordinator's audit index.
 
+use std::collections::BTreeMap;
+
 use quorate_store::{AuditEvent, AuditResult};
 use quorate_types::{KeyId, NodeId, SessionId, UnixMillis};
 use serde_json::{Value, json};
@@ -20,6 +22,8 @@ pub(crate) struct Subject {
     pub(crate) request_id: Option<String>,
     pub(crate) ip_address: Option<String>,
     pub(crate) user_agent: Option<String>,
+    /// The caller's own notes, for the details of every record.
+    pub(crate) notes: BTreeMap<String, String>,
 }
 
 impl Subject {
@@ -32,6 +36,7 @@ impl Subject {
             request_id: Some(cut(&caller.request_id)),
             ip_address: caller.ip_address.as_deref().map(cut),
             user_agent: caller.user_agent.as_deref().map(cut),
+            notes: BTreeMap::new(),
         }
     }
 
@@ -45,6 +50,7 @@ impl Subject {
             request_id: None,
             ip_address: None,
             user_agent: None,
+            notes: BTreeMap::new(),
         }
     }
 
@@ -53,8 +59,11 @@ impl Subject {
         at: UnixMillis,
         result: AuditResult,
         session: Option<SessionId>,
-        details: Value,
+        mut details: Value,
     ) -> AuditEvent {
+        if let (Value::Object(details), false) = (&mut details, self.notes.is_empty()) {
+            details.insert("metadata".to_owned(), json!(self.notes));
+        }
         AuditEvent {
             timestamp: at,
             event_type: self.event_type.to_owned(),

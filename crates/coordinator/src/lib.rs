@@ -45,5 +45,5 @@ pub use coordinator::{Coordinator, StartError};
 pub use error::{ActFailure, CoordinatorError};
 pub use keys::{CreateReply, KeyQuery};
 pub use nodes::{ClusterHealth, NodeConnector};
-pub use sessions::SessionQuery;
+pub use sessions::{SessionQuery, SessionWatch};
 pub use sign::SignReply;

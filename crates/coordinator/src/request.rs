@@ -1,11 +1,18 @@
 //! Reading of request fields: each error names its field.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use quorate_intent::SignedIntent;
 use quorate_types::Canonical as _;
 
 use crate::error::CoordinatorError;
+
+/// Most notes of one request.
+const MAX_NOTES: usize = 16;
+/// Longest name and longest value of a note, in bytes.
+const MAX_NOTE_NAME: usize = 64;
+const MAX_NOTE_VALUE: usize = 256;
 
 pub(crate) fn invalid(field: &'static str, why: impl ToString) -> CoordinatorError {
     let why = why.to_string();
@@ -25,6 +32,22 @@ pub(crate) fn parse<T: FromStr<Err: ToString>>(
 pub(crate) fn bytes(field: &'static str, text: &str) -> Result<Vec<u8>, CoordinatorError> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     hex::decode(digits).map_err(|_| invalid(field, "not bytes in hex"))
+}
+
+/// The caller's own notes (`metadata`).
+pub(crate) fn check_notes(notes: &BTreeMap<String, String>) -> Result<(), CoordinatorError> {
+    let fits = |(name, value): (&String, &String)| {
+        let is_named = (1..=MAX_NOTE_NAME).contains(&name.len()) && !name.contains('=');
+        is_named && value.len() <= MAX_NOTE_VALUE
+    };
+    if notes.len() <= MAX_NOTES && notes.iter().all(fits) {
+        return Ok(());
+    }
+    let why = format!(
+        "at most {MAX_NOTES} notes, each a name of 1 to {MAX_NOTE_NAME} bytes without `=` and a \
+         value of at most {MAX_NOTE_VALUE}"
+    );
+    Err(invalid("metadata", why))
 }
 
 /// The signed intent of a request.

@@ -3,7 +3,7 @@
 use quorate_api::rest::{NodeList, NodeView, SessionList, SessionView};
 use quorate_lead::Progress;
 use quorate_store::{PageRequest, SessionFilter, SessionRow, limits};
-use quorate_types::{NodeId, SessionId};
+use quorate_types::{Digest32, NodeId, SessionId};
 use tokio::sync::watch;
 
 use crate::act::ActStatus;
@@ -60,18 +60,49 @@ impl Coordinator {
         Ok(view)
     }
 
-    /// Follows a session that runs: the receiver changes with every step. `None` if it is over.
+    /// Follows the act of a session.
     ///
     /// # Errors
     /// [`CoordinatorError::NotFound`], or the store's.
-    pub async fn subscribe(
+    pub async fn watch_session(
         &self,
         caller: &Caller,
         session_id: &str,
-    ) -> Result<Option<SessionWatch>, CoordinatorError> {
+    ) -> Result<SessionWatch, CoordinatorError> {
         let row = self.visible_session(caller, session_id).await?;
         let act = self.acts.get(&row.intent_digest);
-        Ok(act.map(|act| SessionWatch(act.watch())))
+        Ok(SessionWatch {
+            intent: row.intent_digest,
+            status: act.map(|act| act.watch()),
+        })
+    }
+
+    /// The newest session of the act that is followed, as [`Self::session`] shows it.
+    ///
+    /// # Errors
+    /// As of [`Self::session`].
+    pub async fn watched_session(
+        &self,
+        caller: &Caller,
+        watch: &SessionWatch,
+    ) -> Result<SessionView, CoordinatorError> {
+        let filter = SessionFilter {
+            tenant: Some(caller.tenant.clone()),
+            intent_digest: Some(watch.intent),
+            ..SessionFilter::default()
+        };
+        let newest = self
+            .core
+            .store
+            .sessions(filter, PageRequest::first(1))
+            .await;
+        let newest = newest
+            .map_err(CoordinatorError::Store)?
+            .rows
+            .into_iter()
+            .next();
+        let newest = newest.ok_or_else(|| CoordinatorError::bug("a session without its row"))?;
+        self.session(caller, &newest.session_id.to_string()).await
     }
 
     /// Sessions of the caller's tenant, newest first.
@@ -199,11 +230,25 @@ impl Coordinator {
 }
 
 /// Follows the act of a session.
-pub struct SessionWatch(watch::Receiver<ActStatus>);
+pub struct SessionWatch {
+    intent: Digest32,
+    /// `None` for an act that had ended when it was asked for.
+    status: Option<watch::Receiver<ActStatus>>,
+}
 
 impl SessionWatch {
-    /// Waits for the next change; whether the act goes on.
-    pub async fn changed(&mut self) -> bool {
-        self.0.changed().await.is_ok() && self.0.borrow().outcome.is_none()
+    /// Whether the act goes on.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        let status = self.status.as_ref();
+        // A task that died has no outcome, but its end closes the channel.
+        status.is_some_and(|s| s.borrow().outcome.is_none() && s.has_changed().is_ok())
+    }
+
+    /// Waits for the next change; returns at once if the act has ended.
+    pub async fn changed(&mut self) {
+        if let Some(status) = &mut self.status {
+            let _ = status.changed().await;
+        }
     }
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -15,6 +17,9 @@ pub struct CreateKeyRequest {
     pub total_nodes: u64,
     /// Chain of the key, or `none`.
     pub chain_type: String,
+    /// The caller's own notes; each is kept as a tag `name=value`. Not part of the intent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
     /// Protocol; the default of the algorithm if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use quorate_api::rest::{CreateKeyRequest, KeyList, KeyView, SessionView, UpdateKeyRequest};
@@ -114,6 +115,7 @@ impl CreateOrder {
             threshold: create.threshold.min_signers().into(),
             total_nodes: create.threshold.max_signers().into(),
             chain_type: create.chain.to_string(),
+            metadata: BTreeMap::new(),
             protocol: Some(create.protocol.to_string()),
             address_kind: Some(create.address_kind),
             rights: rights.collect(),

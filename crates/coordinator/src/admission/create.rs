@@ -6,7 +6,7 @@ use quorate_types::{Algorithm, ChainId, Curve, ProtocolName, Right, Rights, Thre
 use super::{Plan, Rules, What, check_tenant, known_chain};
 use crate::caller::Caller;
 use crate::error::CoordinatorError;
-use crate::request::{agree, invalid, parse, signed_intent};
+use crate::request::{agree, check_notes, invalid, parse, signed_intent};
 
 /// The readable fields, checked in themselves.
 struct Readable {
@@ -27,6 +27,7 @@ impl Rules {
         request: CreateKeyRequest,
     ) -> Result<Plan, CoordinatorError> {
         let readable = self.read_create(&request)?;
+        check_notes(&request.metadata)?;
         let signed = signed_intent(&request.intent, &request.initiator_signature)?;
         let mut plan = self.plan_create(&signed, false)?;
         check_tenant(caller, &plan.verified)?;
@@ -39,7 +40,9 @@ impl Rules {
         {
             readable.agrees_with(create)?;
             *description = request.description.unwrap_or_default();
-            *tags = request.tags.into_iter().collect();
+            let notes = request.metadata.iter();
+            let notes = notes.map(|(name, value)| format!("{name}={value}"));
+            *tags = request.tags.iter().cloned().chain(notes).collect();
         }
         Ok(plan)
     }
