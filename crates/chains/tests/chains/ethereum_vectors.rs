@@ -1,32 +1,11 @@
 //! Golden vectors made by eth-account: `vectors/ethereum/make.py`.
-#![allow(non_snake_case, reason = "test names are subject__should_result")]
 
-use quorate_chains::{
-    Asset, Chain, DEFAULT_ADDRESS_KIND, Decoded, EffectKind, MessageType, Warning, effect_of,
-};
-use quorate_types::{Algorithm, ChainId, Rights};
+use quorate_chains::{Asset, Chain, DEFAULT_ADDRESS_KIND, Decoded, EffectKind, Warning, assemble};
+use quorate_types::{Algorithm, ChainId};
 use quorate_verify::EcdsaSignature;
 use serde_json::Value;
 
-fn vectors(name: &str) -> Vec<Value> {
-    let root = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
-    let path = format!("{root}/../../vectors/ethereum/{name}");
-    let text = std::fs::read_to_string(path).expect("the vectors are in the repository");
-    serde_json::from_str(&text).expect("the vectors are JSON")
-}
-
-fn text<'a>(vector: &'a Value, field: &str) -> &'a str {
-    vector[field].as_str().expect("the field is a text")
-}
-
-fn bytes(vector: &Value, field: &str) -> Vec<u8> {
-    hex::decode(text(vector, field)).expect("the field is hex")
-}
-
-fn chain(vector: &Value) -> Chain {
-    let id = ChainId::new(text(vector, "chain")).expect("the vector names a chain");
-    Chain::parse(&id).expect("the chain is known")
-}
+use crate::fixture::{bytes, chain, ethereum_effect, key, text, vectors};
 
 fn signature(vector: &Value) -> EcdsaSignature {
     let rs = bytes(vector, "signature").try_into().expect("64 bytes");
@@ -63,46 +42,43 @@ fn check_meaning(vector: &Value, decoded: &Decoded) {
 
 #[test]
 fn transactions__should_have_the_meaning_digest_and_signed_form_of_eth_account() {
-    let all = vectors("transactions.json");
+    let all = vectors("ethereum/transactions.json");
     assert!(all.len() >= 60);
     for vector in &all {
         let name = text(vector, "name");
         let (chain, payload) = (chain(vector), bytes(vector, "payload"));
-        let effect = effect_of(
-            chain,
-            MessageType::Transaction,
-            &payload,
-            &Rights::default(),
-            Algorithm::Ecdsa,
-        )
-        .expect(name);
+        let effect = ethereum_effect(chain, &payload).expect(name);
         check_meaning(vector, &effect.decoded);
-        let [digest] = effect.digests.as_slice() else {
+        let [target] = effect.targets.as_slice() else {
             panic!("{name}: one digest is signed");
         };
-        assert_eq!(digest.to_string(), text(vector, "digest"), "{name}");
-        assert_eq!(chain.digests(&payload).as_ref(), Ok(&effect.digests));
-        assert_eq!(chain.decode(&payload).as_ref(), Ok(&effect.decoded));
+        assert_eq!(
+            target.digest().to_string(),
+            text(vector, "digest"),
+            "{name}"
+        );
 
-        let (key, signature) = (bytes(vector, "public_key"), signature(vector));
-        signature.verify(&key, digest.as_bytes()).expect(name);
-        let signed = chain.assemble(&payload, &[signature.into()]).expect(name);
+        let public_key = bytes(vector, "public_key");
+        let signature = signature(vector).into();
+        target.verify(&public_key, &signature).expect(name);
+        let key = key(chain, Algorithm::Ecdsa, &public_key);
+        let signed = assemble(&key, &payload, &[signature]).expect(name);
         assert_eq!(signed.bytes, bytes(vector, "signed"), "{name}");
         assert_eq!(signed.tx_id, text(vector, "tx_id"), "{name}");
         assert_eq!(signed.from, text(vector, "from"), "{name}");
-        let address = chain.address(&key, DEFAULT_ADDRESS_KIND).expect(name);
+        let address = key.address().expect(name);
         assert_eq!(address.as_deref(), vector["from"].as_str(), "{name}");
     }
 }
 
 #[test]
 fn transactions__should_carry_their_warnings() {
-    let all = vectors("transactions.json");
+    let all = vectors("ethereum/transactions.json");
     let warnings = |name: &str| {
         let vector = all.iter().find(|vector| text(vector, "name") == name);
         let vector = vector.expect("the vector exists");
-        let decoded = chain(vector).decode(&bytes(vector, "payload"));
-        decoded.expect("the vector decodes").warnings
+        let effect = ethereum_effect(chain(vector), &bytes(vector, "payload"));
+        effect.expect("the vector decodes").decoded.warnings
     };
     for (name, expected) in [
         ("1559 transfer", vec![]),
@@ -128,7 +104,7 @@ fn transactions__should_carry_their_warnings() {
 
 #[test]
 fn addresses__should_equal_those_of_eth_keys_for_100_keys() {
-    let all = vectors("addresses.json");
+    let all = vectors("ethereum/addresses.json");
     assert_eq!(all.len(), 100);
     for id in [
         "ethereum",
@@ -149,11 +125,10 @@ fn addresses__should_equal_those_of_eth_keys_for_100_keys() {
 
 #[test]
 fn d5_payloads_of_other_forms__must_be_refused_with_their_code() {
-    let all = vectors("refused.json");
+    let all = vectors("ethereum/refused.json");
     assert!(all.len() >= 12);
     for vector in &all {
-        let refusal = chain(vector)
-            .decode(&bytes(vector, "payload"))
+        let refusal = ethereum_effect(chain(vector), &bytes(vector, "payload"))
             .expect_err(text(vector, "name"));
         assert_eq!(refusal.code(), text(vector, "code"), "{refusal}");
     }

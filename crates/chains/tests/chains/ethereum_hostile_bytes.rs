@@ -1,22 +1,20 @@
 //! Hostile bytes: no panic, and nothing accepted that another decoder reads differently.
-#![allow(non_snake_case, reason = "test names are subject__should_result")]
-#![allow(clippy::indexing_slicing, reason = "a panic fails the test")]
 
 use alloy_consensus::transaction::Transaction as _;
 use alloy_consensus::{SignableTransaction, TxEip1559, TxLegacy, TypedTransaction};
 use alloy_eips::eip2930::{AccessList, AccessListItem};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use proptest::prelude::*;
-use quorate_chains::{Chain, EffectKind, EthereumNetwork};
-use serde_json::Value;
+use quorate_chains::EffectKind;
 
-const ETHEREUM: Chain = Chain::Ethereum(EthereumNetwork::Mainnet);
+use crate::fixture::{ETHEREUM, bytes, ethereum_effect, vectors};
 
 /// Checks that alloy reads an accepted payload as we do, and hashes it to the same digest.
 fn check_against_alloy(payload: &[u8]) {
-    let (Ok(decoded), Ok(digests)) = (ETHEREUM.decode(payload), ETHEREUM.digests(payload)) else {
+    let Ok(effect) = ethereum_effect(ETHEREUM, payload) else {
         return;
     };
+    let (digests, decoded) = (effect.digests(), effect.decoded);
     let theirs = TypedTransaction::decode_unsigned(&mut &payload[..])
         .expect("what we accept, the lenient decoder accepts");
     assert_eq!(theirs.encoded_for_signing(), payload);
@@ -41,14 +39,10 @@ fn check_against_alloy(payload: &[u8]) {
 
 /// Payloads of the golden vectors that are short enough to change many times.
 fn seeds() -> Vec<Vec<u8>> {
-    let root = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
-    let path = format!("{root}/../../vectors/ethereum/transactions.json");
-    let text = std::fs::read_to_string(path).expect("the vectors are in the repository");
-    let vectors: Vec<Value> = serde_json::from_str(&text).expect("the vectors are JSON");
-    vectors
+    vectors("ethereum/transactions.json")
         .iter()
         .filter(|vector| vector["chain"] == "ethereum")
-        .map(|vector| hex::decode(vector["payload"].as_str().expect("a text")).expect("hex"))
+        .map(|vector| bytes(vector, "payload"))
         .filter(|payload| payload.len() < 1_000)
         .collect()
 }
@@ -64,7 +58,7 @@ fn d5_one_changed_bit__must_be_refused_or_read_alike_by_alloy() {
             let mut changed = payload.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
             check_against_alloy(&changed);
-            match ETHEREUM.decode(&changed) {
+            match ethereum_effect(ETHEREUM, &changed) {
                 Ok(_) => accepted += 1,
                 Err(_) => refused += 1,
             }
@@ -111,8 +105,11 @@ fn body() -> impl Strategy<Value = (TxKind, U256, Bytes)> {
 
 fn check_accepted(transaction: impl SignableTransaction<alloy_primitives::Signature>) {
     let payload = transaction.encoded_for_signing();
-    let digests = ETHEREUM.digests(&payload).expect("a valid transaction");
-    assert_eq!(digests[0].as_bytes(), &transaction.signature_hash().0);
+    let effect = ethereum_effect(ETHEREUM, &payload).expect("a valid transaction");
+    assert_eq!(
+        effect.digests()[0].as_bytes(),
+        &transaction.signature_hash().0
+    );
     check_against_alloy(&payload);
 }
 

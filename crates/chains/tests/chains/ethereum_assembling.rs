@@ -1,10 +1,10 @@
 //! Signatures that do not belong into a transaction.
-#![allow(non_snake_case, reason = "test names are subject__should_result")]
 
-use quorate_chains::{Chain, EthereumNetwork, Refusal};
+use quorate_chains::{Chain, EthereumNetwork, Refusal, Signature, SignedTransaction, assemble};
+use quorate_types::Algorithm;
 use quorate_verify::EcdsaSignature;
 
-const ETHEREUM: Chain = Chain::Ethereum(EthereumNetwork::Mainnet);
+use crate::fixture::{ETHEREUM, GENERATOR, key};
 
 /// The example of EIP-155: payload, signature, signed transaction.
 const PAYLOAD: &str =
@@ -25,20 +25,21 @@ fn signature(recovery_id: u8) -> EcdsaSignature {
     EcdsaSignature::new(bytes.try_into().expect("64 bytes"), recovery_id).expect("low s")
 }
 
+fn assembled(chain: Chain, signatures: &[Signature]) -> Result<SignedTransaction, Refusal> {
+    let key = key(chain, Algorithm::Ecdsa, &GENERATOR);
+    assemble(&key, &payload(), signatures)
+}
+
 #[test]
 fn transaction__should_be_the_signed_example_of_eip_155() {
-    let signed = ETHEREUM
-        .assemble(&payload(), &[signature(0).into()])
-        .expect("a signature");
+    let signed = assembled(ETHEREUM, &[signature(0).into()]).expect("a signature");
     assert_eq!(hex::encode(&signed.bytes), SIGNED);
     assert_eq!(signed.from, "0x9d8A62f656a8d1615C1294fd71e9CFb3E4855A4F");
 }
 
 #[test]
 fn c11_transaction__should_show_another_sender_for_another_recovery_id() {
-    let signed = ETHEREUM
-        .assemble(&payload(), &[signature(1).into()])
-        .expect("a signature");
+    let signed = assembled(ETHEREUM, &[signature(1).into()]).expect("a signature");
     assert_ne!(signed.from, "0x9d8A62f656a8d1615C1294fd71e9CFb3E4855A4F");
 }
 
@@ -46,28 +47,24 @@ fn c11_transaction__should_show_another_sender_for_another_recovery_id() {
 fn transaction__must_refuse_signatures_without_a_form() {
     for recovery_id in [2, 3] {
         assert_eq!(
-            ETHEREUM.assemble(&payload(), &[signature(recovery_id).into()]),
+            assembled(ETHEREUM, &[signature(recovery_id).into()]),
             Err(Refusal::RecoveryId(recovery_id))
         );
     }
     let one = signature(0).into();
     for (signatures, found) in [(vec![], 0), (vec![one, one], 2)] {
         assert_eq!(
-            ETHEREUM.assemble(&payload(), &signatures),
+            assembled(ETHEREUM, &signatures),
             Err(Refusal::SignatureCount { needed: 1, found })
         );
     }
     let local = Chain::Ethereum(EthereumNetwork::Local);
     assert_eq!(
-        local
-            .assemble(&payload(), &[one])
-            .map_err(|refusal| refusal.code()),
+        assembled(local, &[one]).map_err(|refusal| refusal.code()),
         Err("wrong_network")
     );
     assert_eq!(
-        Chain::None
-            .assemble(&payload(), &[one])
-            .map_err(|refusal| refusal.code()),
+        assembled(Chain::None, &[one]).map_err(|refusal| refusal.code()),
         Err("no_transactions")
     );
 }

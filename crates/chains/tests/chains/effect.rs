@@ -1,18 +1,33 @@
 //! What each message type makes of a payload, and what it refuses.
-#![allow(non_snake_case, reason = "test names are subject__should_result")]
 
 use quorate_chains::{
-    Chain, EffectKind, EthereumNetwork, MAX_PAYLOAD, MessageType, Refusal, Warning, effect_of,
+    Chain, Effect, EffectKind, KeyContext, MAX_PAYLOAD, MessageType, Refusal, Warning,
 };
 use quorate_types::{Algorithm, ChainId, Curve, Right, Rights};
 
-const ETHEREUM: Chain = Chain::Ethereum(EthereumNetwork::Mainnet);
+use crate::fixture::{ETHEREUM, GENERATOR, key};
+
 const ECDSA: Algorithm = Algorithm::Ecdsa;
 
 /// The example of EIP-155.
 const TRANSFER: &str =
     "ec098504a817c800825208943535353535353535353535353535353535353535880de0b6b3a764000080018080";
 const TRANSFER_DIGEST: &str = "daf5a779ae972f972197303d7b574746c7ef83eadac0f2791ad23db92e4c8e53";
+
+/// What it means for a key with these rights.
+fn effect_of(
+    chain: Chain,
+    message_type: MessageType,
+    payload: &[u8],
+    rights: &Rights,
+    algorithm: Algorithm,
+) -> Result<Effect, Refusal> {
+    let key = KeyContext {
+        rights,
+        ..key(chain, algorithm, &GENERATOR)
+    };
+    quorate_chains::effect_of(&key, message_type, payload)
+}
 
 fn no_rights() -> Rights {
     Rights::default()
@@ -37,15 +52,15 @@ fn d1_transaction__should_be_signed_by_the_digest_of_its_own_payload() {
             ECDSA,
         )
         .expect("a plain transfer");
-        assert_eq!(effect.digests.len(), 1);
-        assert_eq!(effect.digests[0].to_string(), TRANSFER_DIGEST);
+        assert_eq!(effect.targets.len(), 1);
+        assert_eq!(effect.digests()[0].to_string(), TRANSFER_DIGEST);
         assert_eq!(effect.decoded.kind, EffectKind::Transfer);
         // Whoever shows transaction A and asks for the hash of B gets the hash of A.
         let mut other = transfer();
         other[10] ^= 1;
         let shown = effect_of(ETHEREUM, MessageType::Transaction, &other, &rights, ECDSA)
             .expect("another transfer");
-        assert_ne!(shown.digests, effect.digests);
+        assert_ne!(shown.targets, effect.targets);
         assert_ne!(shown.decoded, effect.decoded);
     }
 }
@@ -66,7 +81,7 @@ fn d1_hash__must_be_refused_without_the_right() {
         let rights = [Right::RawHash].into_iter().collect();
         let effect = effect_of(chain, MessageType::Hash, &digest, &rights, ECDSA)
             .expect("the key has the right");
-        assert_eq!(effect.digests[0].as_bytes(), &digest);
+        assert_eq!(effect.digests()[0].as_bytes(), &digest);
         assert_eq!(effect.decoded.kind, EffectKind::RawHash);
         assert_eq!(effect.decoded.warnings, [Warning::MeaningUnknown]);
     }
@@ -127,7 +142,7 @@ fn raw_message__should_be_hashed_with_sha_256() {
             .expect("the key has the right");
         // FIPS 180-2, appendix B.1.
         assert_eq!(
-            effect.digests[0].to_string(),
+            effect.digests()[0].to_string(),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         assert_eq!(effect.decoded.kind, EffectKind::RawMessage);

@@ -1,0 +1,9 @@
+//! What each chain makes of payloads, keys and signatures, seen from outside.
+#![allow(non_snake_case, reason = "test names are subject__should_result")]
+#![allow(clippy::indexing_slicing, reason = "a panic fails the test")]
+
+mod effect;
+mod ethereum_assembling;
+mod ethereum_hostile_bytes;
+mod ethereum_vectors;
+mod fixture;
