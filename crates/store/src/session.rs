@@ -92,6 +92,8 @@ pub struct SessionChange {
     pub session_id: SessionId,
     /// Where the caller believes that it is.
     pub from: SessionStatus,
+    /// A status that it passes on the way, unseen: both steps must be allowed.
+    pub through: Option<SessionStatus>,
     /// Where it shall go.
     pub to: SessionStatus,
     /// Time of the step.
@@ -116,12 +118,20 @@ impl SessionChange {
         Self {
             session_id,
             from,
+            through: None,
             to,
             at,
             signature: None,
             result: None,
             error_message: None,
         }
+    }
+
+    /// Whether the life cycle allows this change to a session that is in `status`.
+    pub(crate) fn is_allowed(&self, status: SessionStatus) -> bool {
+        let last = self.through.unwrap_or(status);
+        let passes = self.through.is_none_or(|next| status.may_become(next));
+        status == self.from && passes && last.may_become(self.to)
     }
 }
 

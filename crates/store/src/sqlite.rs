@@ -113,10 +113,11 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// Queues work for the writer and waits until it is durable.
+    /// Queues work for the writer and waits until it is durable. The work may be run twice, the
+    /// first time undone.
     fn change<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        work: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         Box::pin(async move {
             let (piece, answer) = writer::piece(work);
@@ -168,41 +169,41 @@ fn check_count(writes: &[Write]) -> Result<(), StoreError> {
 }
 
 /// Makes changes in order; the savepoint around them is undone if one fails.
-fn apply_all(connection: &Connection, writes: Vec<Write>) -> Result<(), StoreError> {
-    check_count(&writes)?;
+fn apply_all(connection: &Connection, writes: &[Write]) -> Result<(), StoreError> {
+    check_count(writes)?;
     writes
-        .into_iter()
+        .iter()
         .try_for_each(|write| apply_one(connection, write))
 }
 
-fn apply_one(connection: &Connection, write: Write) -> Result<(), StoreError> {
+fn apply_one(connection: &Connection, write: &Write) -> Result<(), StoreError> {
     match write {
-        Write::InsertKey(row) => keys::insert(connection, &row),
-        Write::ChangeKey(change) => keys::change(connection, &change),
-        Write::DescribeKey(description) => keys::describe(connection, &description),
-        Write::PutNode(row) => nodes::put(connection, &row),
-        Write::Heartbeat(beat) => nodes::heartbeat(connection, &beat),
-        Write::RemoveNode(node_id) => nodes::remove(connection, &node_id),
-        Write::InsertSession(row) => sessions::insert(connection, &row),
-        Write::ChangeSession(change) => sessions::change(connection, &change),
-        Write::Progress(update) => sessions::progress(connection, &update),
-        Write::ChangeIntent(change) => intents::change(connection, &change),
-        Write::FinishIdempotency(key, response) => idempotency::finish(connection, &key, &response),
-        Write::ReleaseIdempotency(key) => idempotency::release(connection, &key),
-        Write::AppendAudit(event) => audit::append(connection, *event).map(|_| ()),
+        Write::InsertKey(row) => keys::insert(connection, row),
+        Write::ChangeKey(change) => keys::change(connection, change),
+        Write::DescribeKey(description) => keys::describe(connection, description),
+        Write::PutNode(row) => nodes::put(connection, row),
+        Write::Heartbeat(beat) => nodes::heartbeat(connection, beat),
+        Write::RemoveNode(node_id) => nodes::remove(connection, node_id),
+        Write::InsertSession(row) => sessions::insert(connection, row),
+        Write::ChangeSession(change) => sessions::change(connection, change),
+        Write::Progress(update) => sessions::progress(connection, update),
+        Write::ChangeIntent(change) => intents::change(connection, change),
+        Write::FinishIdempotency(key, response) => idempotency::finish(connection, key, response),
+        Write::ReleaseIdempotency(key) => idempotency::release(connection, key),
+        Write::AppendAudit(event) => audit::append(connection, event).map(|_| ()),
     }
 }
 
 impl Store for SqliteStore {
     fn apply(&self, writes: Vec<Write>) -> StoreFuture<'_, ()> {
-        self.change(move |connection| apply_all(connection, writes))
+        self.change(move |connection| apply_all(connection, &writes))
     }
 
     fn open_intent(&self, intent: IntentRow, with: Vec<Write>) -> StoreFuture<'_, IntentOpening> {
         self.change(move |connection| {
             let opening = intents::insert_new(connection, &intent)?;
             if opening == IntentOpening::New {
-                apply_all(connection, with)?;
+                apply_all(connection, &with)?;
             }
             Ok(opening)
         })
@@ -272,7 +273,10 @@ impl Store for SqliteStore {
     }
 
     fn append_audit(&self, event: AuditEvent) -> StoreFuture<'_, AuditRecord> {
-        self.change(move |connection| audit::append(connection, event))
+        self.change(move |connection| {
+            let place = audit::append(connection, &event)?;
+            Ok(place.record(event.clone()))
+        })
     }
 
     fn audit(&self, filter: AuditFilter, page: PageRequest) -> StoreFuture<'_, Page<AuditRecord>> {

@@ -33,11 +33,29 @@ const INSERT: &str = "INSERT INTO audit_logs (
     :result, :details, :ip_address, :user_agent, :request_id, :previous_hash, :hash
 )";
 
+/// Where an event came to stand in the chain.
+pub(super) struct Place {
+    id: AuditId,
+    sequence: u64,
+    previous_hash: Digest32,
+    hash: Digest32,
+}
+
+impl Place {
+    /// The whole record.
+    pub(super) fn record(self, event: AuditEvent) -> AuditRecord {
+        AuditRecord {
+            id: self.id,
+            sequence: self.sequence,
+            previous_hash: self.previous_hash,
+            hash: self.hash,
+            event,
+        }
+    }
+}
+
 /// Appends a record to the chain. Runs on the one writer, so the head cannot move meanwhile.
-pub(super) fn append(
-    connection: &Connection,
-    event: AuditEvent,
-) -> Result<AuditRecord, StoreError> {
+pub(super) fn append(connection: &Connection, event: &AuditEvent) -> Result<Place, StoreError> {
     event.check().map_err(|flaw| flaw.invalid(TABLE))?;
     let before = head(connection)?;
     let last = before.map_or(0, |head| head.sequence);
@@ -75,12 +93,11 @@ pub(super) fn append(
             })
         })
         .map_err(unavailable("appending an audit record"))?;
-    Ok(AuditRecord {
+    Ok(Place {
         id,
         sequence,
         previous_hash,
         hash,
-        event,
     })
 }
 

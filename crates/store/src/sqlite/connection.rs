@@ -25,6 +25,11 @@ const MAX_WAL_BYTES: i64 = 64 * 1024 * 1024;
 const STATEMENTS_KEPT: usize = 128;
 /// Page cache of a connection, in KiB.
 const CACHE_KIB: i64 = 8 * 1024;
+/// Page cache of the writer, in KiB: the indexes by random ids should fit.
+const WRITER_CACHE_KIB: i64 = 32 * 1024;
+/// Pages in the write-ahead log after which a checkpoint copies them to the database. A page that
+/// changes often is copied once for all of its changes.
+const CHECKPOINT_PAGES: i64 = 4_000;
 
 /// Takes the lock that keeps a second process out; it is given back when the file is dropped.
 ///
@@ -74,6 +79,14 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     connection
         .pragma_update(None, "journal_size_limit", MAX_WAL_BYTES)
         .map_err(&doing)?;
+    for (name, value) in [
+        ("wal_autocheckpoint", CHECKPOINT_PAGES),
+        ("cache_size", -WRITER_CACHE_KIB),
+    ] {
+        connection
+            .pragma_update(None, name, value)
+            .map_err(&doing)?;
+    }
     Ok(connection)
 }
 
@@ -98,6 +111,10 @@ fn open(path: &Path) -> Result<Connection, StoreError> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     connection
         .pragma_update(None, "cache_size", -CACHE_KIB)
+        .map_err(&doing)?;
+    // Journals of statements and savepoints: no files beside the database.
+    connection
+        .pragma_update(None, "temp_store", "MEMORY")
         .map_err(&doing)?;
     Ok(connection)
 }

@@ -12,11 +12,18 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 1] = [Migration {
-    version: 1,
-    name: "first_tables",
-    sql: include_str!("../../migrations/sqlite/0001_first_tables.sql"),
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        version: 1,
+        name: "first_tables",
+        sql: include_str!("../../migrations/sqlite/0001_first_tables.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "cheaper_rows",
+        sql: include_str!("../../migrations/sqlite/0002_cheaper_rows.sql"),
+    },
+];
 
 /// `Quor`: marks our files in the header of a SQLite database.
 const APPLICATION_ID: i32 = 0x5175_6f72;
@@ -151,7 +158,41 @@ mod tests {
             .collect();
         assert_eq!(
             checksums,
-            ["e9008d8334733f57c1af650c5051ddc7827bc8df33fbbd7a6051c7f3c009a939"]
+            [
+                "e9008d8334733f57c1af650c5051ddc7827bc8df33fbbd7a6051c7f3c009a939",
+                "d278df9702885112e82e9527f132a3df972169a84251f4d1a6d268bf898dbfff",
+            ]
         );
+    }
+
+    #[test]
+    fn second_migration__should_keep_requests_and_records() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let first = MIGRATIONS.first().unwrap();
+        connection.execute_batch(SCHEMA_MIGRATIONS).unwrap();
+        connection.execute_batch(first.sql).unwrap();
+        let insert = "INSERT INTO schema_migrations (version, name, checksum) VALUES (1, 'x', ?1)";
+        connection.execute(insert, [checksum(first)]).unwrap();
+        connection
+            .execute_batch(&format!(
+                "PRAGMA application_id = {APPLICATION_ID};
+                 INSERT INTO idempotency VALUES ('c', 'k', x'01', 'done', 200, x'02', 3, 4);
+                 INSERT INTO audit_logs VALUES (1, 'aud_1', 2, 'e', NULL, NULL, 'n', NULL, 'o',
+                     'denied', '{{}}', NULL, NULL, 'r', x'05', x'06');",
+            ))
+            .unwrap();
+        migrate(&mut connection).unwrap();
+        let kept: (Vec<u8>, i64) = connection
+            .query_row("SELECT response, expires_at FROM idempotency", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .unwrap();
+        assert_eq!(kept, (vec![2], 4));
+        let kept: (String, String, Vec<u8>) = connection
+            .query_row("SELECT id, request_id, hash FROM audit_logs", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .unwrap();
+        assert_eq!(kept, ("aud_1".to_owned(), "r".to_owned(), vec![6]));
     }
 }

@@ -101,7 +101,7 @@ pub(super) fn change(connection: &Connection, change: &SessionChange) -> Result<
     )
     .map_err(|flaw| flaw.invalid(TABLE))?;
     let row = existing(connection, change.session_id)?;
-    if row.status != change.from || !row.status.may_become(change.to) {
+    if !change.is_allowed(row.status) {
         return Err(conflict(&row, change.to));
     }
     let ended = change.to.is_final().then_some(change.at);

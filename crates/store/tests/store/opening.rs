@@ -37,7 +37,7 @@ fn newer_schema__must_be_refused_with_both_versions() {
     );
     assert!(matches!(
         refused,
-        Err(StoreError::SchemaTooNew { found: 7, known: 1 })
+        Err(StoreError::SchemaTooNew { found: 7, known: 2 })
     ));
 }
 

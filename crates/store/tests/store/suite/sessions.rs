@@ -9,6 +9,7 @@ use crate::samples::{NOW, digest, key_id, node, put_key_and_intent, session, ses
 
 pub async fn check(store: &dyn Store) {
     session__should_run_to_its_result(store).await;
+    two_steps_at_once__should_be_one_change(store).await;
     forbidden_step__must_be_a_conflict(store).await;
     invalid_session__must_be_refused(store).await;
     open_sessions__should_be_listed_oldest_first(store).await;
@@ -78,6 +79,22 @@ async fn session__should_run_to_its_result(store: &dyn Store) {
     ));
 }
 
+async fn two_steps_at_once__should_be_one_change(store: &dyn Store) {
+    use SessionStatus::{Completed, Pending, Signing};
+    put_key_and_intent(store, "s-two").await;
+    insert(store, session("s-two", "s-two", "s-two"))
+        .await
+        .unwrap();
+    let mut done = SessionChange::step(session_id("s-two"), Pending, Completed, NOW.plus(25));
+    done.through = Some(Signing);
+    let done = Write::ChangeSession(Box::new(done));
+    store.write(done.clone()).await.unwrap();
+    let row = store.session(session_id("s-two")).await.unwrap().unwrap();
+    assert_eq!((row.status, row.duration_ms), (Completed, Some(25)));
+    let again = store.write(done).await;
+    assert!(matches!(again, Err(StoreError::SessionConflict { .. })));
+}
+
 async fn forbidden_step__must_be_a_conflict(store: &dyn Store) {
     use SessionStatus::{Cancelled, Completed, Pending, Signing};
     put_key_and_intent(store, "s-step").await;
@@ -93,6 +110,10 @@ async fn forbidden_step__must_be_a_conflict(store: &dyn Store) {
             ..
         })
     ));
+    let mut through = SessionChange::step(session_id("s-step"), Pending, Completed, NOW.plus(25));
+    through.through = Some(Cancelled);
+    let revived = store.write(Write::ChangeSession(Box::new(through))).await;
+    assert!(matches!(revived, Err(StoreError::SessionConflict { .. })));
     let missed = step(store, "s-step", Signing, Completed).await;
     assert!(matches!(
         missed,
