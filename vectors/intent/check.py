@@ -154,6 +154,8 @@ def statement(f):
         points(f["derivation_shares"]),
         array(f["chain_code"], 32),
         array(f["transcript"], 32),
+        u(len(f["pair_generations"]), 1),
+        b"".join(array(value, 32) for value in f["pair_generations"]),
     ])
 
 

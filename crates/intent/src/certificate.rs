@@ -2,7 +2,8 @@
 
 use quorate_types::{
     Algorithm, Canonical, ChainId, ClusterId, Committee, Curve, DecodeError, Digest32, Epoch,
-    KeyId, MAX_PARTIES, NodeId, ProtocolName, Reader, Rights, SessionId, Tenant, Threshold, Writer,
+    KeyId, MAX_PARTIES, NodeId, PartyIndex, ProtocolName, Reader, Rights, SessionId, Tenant,
+    Threshold, Writer,
 };
 use quorate_verify::verify_ed25519;
 use thiserror::Error;
@@ -83,6 +84,10 @@ pub struct KeyStatement {
     pub chain_code: [u8; 32],
     /// Digest of everything public in key generation.
     pub transcript: Digest32,
+    /// Generation of the state that each pair of members shares, in the order of [`pairs_of`];
+    /// empty for a protocol without such state. Whoever is asked to sign with a pair's state of
+    /// another generation is asked with the state of another epoch.
+    pub pair_generations: Vec<Digest32>,
 }
 
 impl KeyStatement {
@@ -99,6 +104,25 @@ impl KeyStatement {
     pub const fn curve(&self) -> Curve {
         self.algorithm.curve()
     }
+
+    /// Generation of the state that two members share; the order of the two does not matter.
+    #[must_use]
+    pub fn pair_generation(&self, one: PartyIndex, other: PartyIndex) -> Option<Digest32> {
+        let pair = (one.min(other), one.max(other));
+        let mut pairs = pairs_of(self.committee.size()).zip(&self.pair_generations);
+        pairs
+            .find(|(named, _)| *named == pair)
+            .map(|(_, generation)| *generation)
+    }
+}
+
+/// All pairs of a committee of `size` members, the lower index first, in ascending order:
+/// (1, 2), (1, 3) … (`size` − 1, `size`).
+pub fn pairs_of(size: u8) -> impl Iterator<Item = (PartyIndex, PartyIndex)> {
+    let index = PartyIndex::new;
+    (1..=size).flat_map(move |low| {
+        (low.saturating_add(1)..=size).filter_map(move |high| Some((index(low)?, index(high)?)))
+    })
 }
 
 fn write_points(out: &mut Writer, points: &[Vec<u8>]) {
@@ -119,6 +143,26 @@ fn read_points(input: &mut Reader<'_>, size: u8) -> Result<Vec<Vec<u8>>, DecodeE
     (0..size)
         .map(|_| Ok(input.bytes("public share", MAX_POINT)?.to_vec()))
         .collect()
+}
+
+/// 190 pairs at most: 20 members.
+fn write_generations(out: &mut Writer, generations: &[Digest32]) {
+    out.u8(u8::try_from(generations.len()).expect("20 members are 190 pairs"));
+    for generation in generations {
+        out.value(generation);
+    }
+}
+
+fn read_generations(input: &mut Reader<'_>, size: u8) -> Result<Vec<Digest32>, DecodeError> {
+    let count = input.u8("number of pair generations")?;
+    if count != 0 && usize::from(count) != pairs_of(size).count() {
+        let why = "neither none nor one for each pair of the committee";
+        return Err(DecodeError::Invalid {
+            field: "pair generations",
+            why,
+        });
+    }
+    (0..count).map(|_| Digest32::read(input)).collect()
 }
 
 impl Canonical for KeyStatement {
@@ -144,6 +188,7 @@ impl Canonical for KeyStatement {
         write_points(out, &self.verifying_shares);
         write_points(out, &self.derivation_shares);
         out.fixed(&self.chain_code).value(&self.transcript);
+        write_generations(out, &self.pair_generations);
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -191,6 +236,7 @@ impl Canonical for KeyStatement {
             derivation_shares: read_points(input, size)?,
             chain_code: input.array("chain code")?,
             transcript: Digest32::read(input)?,
+            pair_generations: read_generations(input, size)?,
         })
     }
 }

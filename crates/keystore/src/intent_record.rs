@@ -65,12 +65,12 @@ pub enum IntentError {
         /// The session.
         session: SessionId,
     },
-    /// The intent has its signature; there is nothing left to attempt.
+    /// The intent has its signature: there is nothing left to attempt, and no other takes its place.
     #[error("intent {intent} is signed already")]
     AlreadySigned {
         /// The intent.
         intent: Digest32,
-        /// What was signed.
+        /// The first signature, which is what everybody gets.
         signature: Vec<u8>,
     },
     /// A list is empty or longer than its limit.
@@ -236,10 +236,13 @@ impl IntentRecord {
         Ok(Durable::new((), self.write(&mut memory, event)?))
     }
 
-    /// Records the signature, which the caller has verified. The first one stays.
+    /// Records the signature, which the caller has verified. The first one stays: the same again is
+    /// welcome, another one is refused with the first, which is what the caller must answer with.
     ///
     /// # Errors
-    /// [`IntentError::UnknownIntent`], [`IntentError::InvalidCount`] for its length, the log's.
+    /// [`IntentError::AlreadySigned`] with the first signature; [`IntentError::UnknownIntent`] for an
+    /// intent that was never bound, or is forgotten; [`IntentError::InvalidCount`] for the length;
+    /// the log's.
     pub fn complete(&self, intent: Digest32, signature: &[u8]) -> Result<Durable<()>, IntentError> {
         let (count, limit) = (signature.len(), self.limits.signature_bytes);
         if count == 0 || count > limit {
@@ -252,8 +255,12 @@ impl IntentRecord {
             });
         }
         let mut memory = self.memory.lock();
-        if memory.known(intent)?.signature.is_some() {
-            return Ok(Durable::new((), self.log.barrier()?));
+        if let Some(first) = memory.known(intent)?.signature.clone() {
+            if first == signature {
+                return Ok(Durable::new((), self.log.barrier()?));
+            }
+            let signature = first;
+            return Err(IntentError::AlreadySigned { intent, signature });
         }
         let signature = signature.to_vec();
         let event = Event::Complete { intent, signature };
@@ -299,7 +306,9 @@ impl IntentRecord {
     }
 
     /// Forgets intents that expired before `now`, behind a durable mark at `now`. The mark never
-    /// moves back. Returns how many were forgotten.
+    /// moves back. Returns how many were forgotten. Their session ids are forgotten with them and
+    /// could be used again; all that a session derives is bound to its intent too, and no intent
+    /// that expired before the mark is bound again.
     ///
     /// # Security
     /// `now` should be the lowest of the clocks that admit intents, less their tolerance: the mark

@@ -67,7 +67,20 @@ impl Payload {
         if payload.setups.me() != payload.share.index() {
             return Err(BadPayload("the pair set-up is of another party"));
         }
+        if !payload.has_the_stated_pairs() {
+            return Err(BadPayload("the pair set-up is of other generations"));
+        }
         Ok(payload)
+    }
+
+    /// Whether the pair set-up is what the statement names: one state for each pair of ours, of that
+    /// generation.
+    fn has_the_stated_pairs(&self) -> bool {
+        let (me, statement) = (self.share.index(), &self.statement);
+        let members = statement.committee.members();
+        members
+            .filter(|(index, _)| *index != me)
+            .all(|(index, _)| self.setups.generation(index) == statement.pair_generation(me, index))
     }
 }
 

@@ -31,6 +31,7 @@ mod links;
 mod mailbox;
 mod node;
 mod node_audit;
+mod pair_generations;
 mod randomness;
 mod refusal;
 mod report;

@@ -14,7 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use quorate_api::ErrorCode;
 use quorate_audit::{AuditEvent, AuditResult};
 use quorate_intent::{KeyCertificate, KeyStatement};
-use quorate_keystore::ShareState;
+use quorate_keystore::{IntentRecord, ShareState};
 use quorate_types::{Canonical as _, Digest32, KeyId, NodeId, SessionId};
 
 use crate::clock;
@@ -174,8 +174,13 @@ pub(crate) fn announce(node: &Arc<Node>, statement: KeyStatement) {
         if node.keystore.state(key) != Some(ShareState::Pending) {
             return;
         }
+        let release = Release::of(node.keystore.intents(), statement.intent, digest);
+        if release == Release::Other {
+            tracing::error!(%key, "the intent of a pending share is answered with another key");
+            return;
+        }
         let gathering = inner.gather(statement, digest, &node.me);
-        if !gathering.signatures.contains_key(&node.me) && is_released(node, &gathering.statement) {
+        if !gathering.signatures.contains_key(&node.me) && release == Release::This {
             let bytes = gathering.statement.signing_bytes();
             let signature = node.identity.sign_statement(&bytes);
             gathering.signatures.insert(node.me.clone(), signature);
@@ -199,11 +204,33 @@ pub(crate) fn announce(node: &Arc<Node>, statement: KeyStatement) {
     }
 }
 
-/// Whether this node may have signed the statement in this life or an earlier one. What is
-/// forgotten counts as signed.
-fn is_released(node: &Node, statement: &KeyStatement) -> bool {
-    let record = node.keystore.intents();
-    record.digests_of(statement.intent).is_none() || record.signature_of(statement.intent).is_some()
+/// What the durable record says about a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Release {
+    /// No statement of its intent was signed.
+    None,
+    /// This statement was signed, in this life or an earlier one; or the intent is forgotten, which
+    /// counts as signed.
+    This,
+    /// Another statement of the intent was signed: this one never may be.
+    Other,
+}
+
+impl Release {
+    fn of(record: &IntentRecord, intent: Digest32, statement: Digest32) -> Self {
+        match record.signature_of(intent) {
+            Some(recorded) if recorded == released(statement) => Self::This,
+            Some(_) => Self::Other,
+            None if record.digests_of(intent).is_none() => Self::This,
+            None => Self::None,
+        }
+    }
+}
+
+/// How the intent record names a statement that was signed: 255 and its digest. No list of
+/// signatures begins like that.
+fn released(statement: Digest32) -> Vec<u8> {
+    [&[0xff], statement.as_bytes().as_slice()].concat()
 }
 
 fn tell(node: &Node, peers: &[NodeId], message: &Settle) {
@@ -221,14 +248,18 @@ pub(crate) fn intent_of(node: &Node, key: KeyId) -> Option<Digest32> {
 
 /// Asks the other members about a pending key. `own` is the session that wants to know.
 pub(crate) fn ask(node: &Arc<Node>, key: KeyId, own: Option<SessionId>) {
-    if !question(node, key) {
+    ask_whom(node, key, own, |_| true);
+}
+
+fn ask_whom(node: &Arc<Node>, key: KeyId, own: Option<SessionId>, whom: impl Fn(&NodeId) -> bool) {
+    if !question(node, key, &whom) {
         resume(node, key, own);
-        question(node, key);
+        question(node, key, &whom);
     }
 }
 
 /// Asks if a certificate of the key is gathered, and returns whether it is.
-fn question(node: &Arc<Node>, key: KeyId) -> bool {
+fn question(node: &Arc<Node>, key: KeyId, whom: &impl Fn(&NodeId) -> bool) -> bool {
     let (message, peers) = {
         let inner = node.settlement.inner.lock();
         let Some(gathering) = inner.gathering.get(&key) else {
@@ -241,6 +272,7 @@ fn question(node: &Arc<Node>, key: KeyId) -> bool {
         };
         (message, others(node, &gathering.statement))
     };
+    let peers: Vec<NodeId> = peers.into_iter().filter(whom).collect();
     tell(node, &peers, &message);
     true
 }
@@ -262,25 +294,25 @@ fn resume(node: &Arc<Node>, key: KeyId, own: Option<SessionId>) {
     }
 }
 
-/// Asks about every share that waits for its certificate and has no session at work on it.
+/// Asks everybody about every share that waits for its certificate, also while the session that
+/// made it waits: an answer may have been lost.
 pub(crate) fn ask_for_all(node: &Arc<Node>) {
     let limits = &node.limits;
     // Whoever is so much ahead of us that we still need its word has waited no longer than this.
     let ttl = Duration::from_millis(limits.keygen_round_timeout_ms + limits.certify_timeout_ms);
     node.settlement.inner.lock().expire_early(ttl);
+    ask_pending(node, |_| true);
+}
+
+/// Asks one peer, whose link came up, about every share that waits for its certificate.
+pub(crate) fn ask_one(node: &Arc<Node>, peer: &NodeId) {
+    ask_pending(node, |member| member == peer);
+}
+
+fn ask_pending(node: &Arc<Node>, whom: impl Fn(&NodeId) -> bool) {
     for entry in node.keystore.list() {
-        if entry.state != ShareState::Pending {
-            continue;
-        }
-        let session = {
-            let inner = node.settlement.inner.lock();
-            inner
-                .gathering
-                .get(&entry.key_id)
-                .map(|gathering| gathering.statement.session)
-        };
-        if session.is_none_or(|session| !node.is_running(session)) {
-            ask(node, entry.key_id, None);
+        if entry.state == ShareState::Pending {
+            ask_whom(node, entry.key_id, None, &whom);
         }
     }
 }
@@ -395,7 +427,7 @@ fn release(node: &Arc<Node>, key: KeyId) {
 fn record_release(node: &Node, gathering: &Gathering) -> Result<(), Refusal> {
     let (intent, digest) = (gathering.statement.intent, gathering.digest);
     let record = node.keystore.intents();
-    let durable = record.complete(intent, digest.as_bytes())?;
+    let durable = record.complete(intent, &released(digest))?;
     durable
         .wait()
         .map_err(|e| Refusal::from(quorate_keystore::IntentError::Log(e)))

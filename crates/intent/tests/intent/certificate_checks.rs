@@ -1,7 +1,9 @@
 //! Each check of a key certificate can fail. Rows C9, D12.
 
-use quorate_intent::{CertificateError, KeyCertificate, KeyStatement};
-use quorate_types::{Canonical as _, ClusterId, Committee, DecodeError, Digest32, Epoch};
+use quorate_intent::{CertificateError, KeyCertificate, KeyStatement, pairs_of};
+use quorate_types::{
+    Canonical as _, ClusterId, Committee, DecodeError, Digest32, Epoch, PartyIndex,
+};
 
 use crate::fixture;
 
@@ -60,13 +62,14 @@ fn certificate__must_be_signed_by_every_node() {
 
 #[test]
 fn c9_certificate_with_another_public_key__must_be_refused() {
-    let edits: [fn(&mut KeyStatement); 6] = [
+    let edits: [fn(&mut KeyStatement); 7] = [
         |s| s.public_key = s.derivation_key.clone(),
         |s| s.address = "0x000000000000000000000000000000000000dEaD".to_owned(),
         |s| s.verifying_shares.swap(0, 1),
         |s| s.epoch = Epoch::new(2).unwrap(),
         |s| s.intent = Digest32::from_array([1; 32]),
         |s| s.chain_code[0] ^= 1,
+        |s| s.pair_generations.swap(0, 1),
     ];
     for edit in edits {
         let mut certificate = fixture::certificate();
@@ -109,7 +112,37 @@ fn certificate__must_be_refused_as_malformed() {
     certificate.statement.committee = Committee::new(two).unwrap();
     assert_eq!(malformed(&certificate), "committee");
 
+    for count in [1, 2, 4] {
+        let mut certificate = fixture::certificate();
+        let generations = &mut certificate.statement.pair_generations;
+        generations.resize(count, Digest32::from_array([1; 32]));
+        assert_eq!(malformed(&certificate), "pair generations", "{count}");
+    }
+
     let mut other_version = fixture::statement().to_bytes();
     other_version[4 + "quorate key statement".len() + 1] = 2;
     assert!(KeyStatement::from_bytes(&other_version).is_err());
+}
+
+#[test]
+fn pair_generations__should_be_found_by_the_indices_of_the_pair_in_any_order() {
+    let index = |n| PartyIndex::new(n).unwrap();
+    let pairs: Vec<_> = pairs_of(3).map(|(a, b)| (a.get(), b.get())).collect();
+    assert_eq!(pairs, [(1, 2), (1, 3), (2, 3)]);
+    assert_eq!(pairs_of(20).count(), 190);
+    assert_eq!(pairs_of(1).count(), 0);
+    let statement = fixture::statement();
+    let of = |a, b| statement.pair_generation(index(a), index(b));
+    let third = Some(Digest32::from_array([0xa3; 32]));
+    assert_eq!((of(2, 3), of(3, 2)), (third, third));
+    assert_eq!((of(1, 1), of(1, 4)), (None, None));
+    // A protocol without pair state has none, and its certificate is as good.
+    let without = changed(|s| s.pair_generations.clear());
+    assert_eq!(verify(&without), Ok(()));
+    assert_eq!(
+        KeyCertificate::from_bytes(&without.to_bytes()).unwrap(),
+        without
+    );
+    let (one, other) = (index(1), index(2));
+    assert_eq!(without.statement.pair_generation(one, other), None);
 }

@@ -187,6 +187,9 @@ pub fn statement() -> KeyStatement {
         derivation_shares: (6..=8).map(point).collect(),
         chain_code: [0xcc; 32],
         transcript: Digest32::from_array([0x99; 32]),
+        pair_generations: [0xa1, 0xa2, 0xa3]
+            .map(|byte| Digest32::from_array([byte; 32]))
+            .to_vec(),
     }
 }
 

@@ -166,6 +166,7 @@ fn statement_fields(statement: &KeyStatement) -> Value {
         "derivation_shares": all(&statement.derivation_shares),
         "chain_code": hex::encode(statement.chain_code),
         "transcript": statement.transcript,
+        "pair_generations": statement.pair_generations,
     })
 }
 

@@ -78,14 +78,29 @@ fn d10_intent__should_return_its_signature_instead_of_another_attempt() {
         .unwrap()
         .wait()
         .unwrap();
-    keystore
-        .intents()
-        .complete(digest(1), b"second")
-        .unwrap()
-        .wait()
-        .unwrap();
-    drop(keystore);
-    let (keystore, _) = node.open();
+    // The same again is welcome, also from the disk; another one is refused with the first.
+    let keystore = {
+        let complete = |keystore: &Keystore, signature: &[u8]| -> Result<(), IntentError> {
+            let durable = keystore.intents().complete(digest(1), signature)?;
+            Ok(durable.wait()?)
+        };
+        let refuses_others = |keystore: &Keystore| {
+            complete(keystore, b"first").unwrap();
+            for other in [&b"second"[..], b"firs", b"first "] {
+                match complete(keystore, other) {
+                    Err(IntentError::AlreadySigned { intent, signature }) => {
+                        assert_eq!((intent, signature.as_slice()), (digest(1), &b"first"[..]));
+                    }
+                    refused => panic!("{refused:?}"),
+                }
+            }
+        };
+        refuses_others(&keystore);
+        drop(keystore);
+        let (keystore, _) = node.open();
+        refuses_others(&keystore);
+        keystore
+    };
     assert_eq!(
         keystore.intents().signature_of(digest(1)).unwrap(),
         b"first"
@@ -94,7 +109,11 @@ fn d10_intent__should_return_its_signature_instead_of_another_attempt() {
         Err(IntentError::AlreadySigned { signature, .. }) => assert_eq!(signature, b"first"),
         other => panic!("{other:?}"),
     }
-    assert!(keystore.intents().complete(digest(9), b"x").is_err());
+    let never_bound = keystore.intents().complete(digest(9), b"x").map(drop);
+    let named =
+        matches!(never_bound, Err(IntentError::UnknownIntent { intent }) if intent == digest(9));
+    assert!(named, "{never_bound:?}");
+    assert_eq!(keystore.intents().signature_of(digest(9)), None);
 }
 
 #[test]

@@ -37,6 +37,7 @@ fn statement(session: u8) -> KeyStatement {
         derivation_shares: vec![vec![2; 33]; 2],
         chain_code: [3; 32],
         transcript: Digest32::from_array([4; 32]),
+        pair_generations: Vec::new(),
     }
 }
 
