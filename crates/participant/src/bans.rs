@@ -3,21 +3,22 @@
 //! A dishonest node can sign notices without end. What it can fill with them is bounded: the list
 //! (by the keystore's limit for each reporter and peer), a heartbeat, and the queue to a peer.
 
+mod untold;
+
 use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
 use quorate_api::mpc_v1 as wire;
 use quorate_audit::{AuditEvent, AuditResult};
-use quorate_keystore::{Ban, BanList, Merged, SignedBan};
+use quorate_keystore::{Ban, BanError, BanList, Merged, SignedBan};
 use quorate_protocol::Abort;
 use quorate_types::{Digest32, KeyId, NodeId};
 
 use crate::clock;
 use crate::link_message;
 use crate::node::Node;
-
-/// Most bans that a peer is told when its link comes up; a link's queue holds 4 096 messages.
-const MAX_TOLD_AT_LINK_UP: usize = 512;
+pub(crate) use untold::Untold;
+use untold::{MAX_UNTOLD, digest_of};
 
 /// Most bans in one heartbeat: with the longest names about 60 KiB of the 4 MiB of a gRPC message.
 const MAX_BANS_IN_HEARTBEAT: usize = 256;
@@ -80,8 +81,11 @@ pub(crate) fn receive(node: &Arc<Node>, from: &NodeId, notice: &SignedBan) {
             tell_all(node, notice);
         }
         Ok(_) => {}
+        // Not durable here: it must be told again.
+        Err(error @ (BanError::Log(_) | BanError::Head)) => return refused(from, &error),
         Err(error) => refused(from, &error),
     }
+    node.send(from, link_message::ban_read(&digest_of(notice)));
 }
 
 /// Counts a notice that is neither kept nor passed on. Not audited, no warning: a dishonest node
@@ -95,13 +99,30 @@ fn refused(from: &NodeId, why: &dyn std::fmt::Display) {
 /// own bans again.
 pub(crate) fn tell(node: &Node, peer: &NodeId) {
     for notice in to_tell(node.keystore.bans(), &node.me, peer) {
-        node.send(peer, link_message::ban(&notice));
+        let urgency = urgency(&notice.ban, &node.me, peer);
+        node.untold_bans.add(peer, urgency, notice);
+    }
+    retell(node, peer);
+}
+
+/// Tells every peer again what it has not said it read.
+pub(crate) fn tell_again(node: &Node) {
+    for peer in node.peers() {
+        retell(node, peer);
+    }
+}
+
+fn retell(node: &Node, peer: &NodeId) {
+    for notice in node.untold_bans.of(peer) {
+        if !node.send(peer, link_message::ban(&notice)) {
+            return; // it is not linked, or its queue is full
+        }
     }
 }
 
 /// The newest bans, the most urgent for `peer` first.
 fn to_tell(bans: &BanList, me: &NodeId, peer: &NodeId) -> Vec<SignedBan> {
-    bans.ranked(MAX_TOLD_AT_LINK_UP, |ban| Some(urgency(ban, me, peer)))
+    bans.ranked(MAX_UNTOLD, |ban| Some(urgency(ban, me, peer)))
 }
 
 /// What a peer needs most comes first: bans that it signed itself, and those that this node signed
@@ -138,6 +159,8 @@ fn binding_rank(ban: &Ban, me: &NodeId) -> Option<u8> {
 
 fn tell_all(node: &Node, notice: &SignedBan) {
     for peer in node.peers() {
+        let urgency = urgency(&notice.ban, &node.me, peer);
+        node.untold_bans.add(peer, urgency, notice.clone());
         node.send(peer, link_message::ban(notice));
     }
 }

@@ -1,5 +1,5 @@
 //! What participants say to each other over their Noise links: one byte of kind, then the content.
-//! `docs/protocols/rounds.md` §1.
+//! `docs/protocols/key-certificate.md` §1.
 
 use quorate_keystore::SignedBan;
 use quorate_types::{Canonical, DecodeError, Digest32, KeyId, Reader, SessionId, Writer};
@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 const ROUND: u8 = 1;
 const BAN: u8 = 2;
 const SETTLE: u8 = 3;
+const BAN_READ: u8 = 4;
 
 /// Longest certificate, in bytes.
 pub(crate) const MAX_CERTIFICATE: usize = 16 * 1024;
@@ -44,6 +45,8 @@ pub(crate) enum LinkMessage {
     },
     /// A ban notice.
     Ban(Box<SignedBan>),
+    /// The notice with this digest was read, and need not be told again.
+    BanRead(Digest32),
     /// About a certificate.
     Settle(Settle),
 }
@@ -59,6 +62,11 @@ pub(crate) fn round(envelope: &[u8]) -> Zeroizing<Vec<u8>> {
 /// Frames a ban notice.
 pub(crate) fn ban(notice: &SignedBan) -> Vec<u8> {
     framed(BAN, notice)
+}
+
+/// Frames the answer to a ban notice.
+pub(crate) fn ban_read(digest: &Digest32) -> Vec<u8> {
+    framed(BAN_READ, digest)
 }
 
 /// Frames a message about a certificate.
@@ -93,6 +101,7 @@ pub(crate) fn parse(body: &Zeroizing<Vec<u8>>) -> Result<LinkMessage, DecodeErro
             })
         }
         BAN => Ok(LinkMessage::Ban(Box::new(SignedBan::from_bytes(content)?))),
+        BAN_READ => Ok(LinkMessage::BanRead(Digest32::from_bytes(content)?)),
         SETTLE => Ok(LinkMessage::Settle(Settle::from_bytes(content)?)),
         _ => Err(DecodeError::Unknown {
             what: "kind of link message",
@@ -172,5 +181,10 @@ mod tests {
         assert!(matches!(of(&bytes), Ok(LinkMessage::Settle(read)) if read == ask));
         bytes.push(0);
         assert!(matches!(of(&bytes), Err(DecodeError::TrailingBytes { .. })));
+        let digest = Digest32::from_array([4; 32]);
+        let mut bytes = ban_read(&digest);
+        assert!(matches!(of(&bytes), Ok(LinkMessage::BanRead(read)) if read == digest));
+        bytes.pop();
+        assert!(matches!(of(&bytes), Err(DecodeError::Truncated { .. })));
     }
 }

@@ -1,44 +1,42 @@
 //! Takes what arrives over the Noise links to where it belongs.
 
+mod chores;
+
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-use quorate_keystore::{Durable, SignedBan};
+use quorate_keystore::Durable;
 use quorate_transport::noise::{LinkEvent, LinkEvents};
 use quorate_types::{NodeId, UnixSeconds};
 
-use crate::link_message::{self, LinkMessage, Settle};
+use crate::link_message::{self, LinkMessage};
 use crate::node::Node;
 use crate::{bans, clock, settle};
+use chores::{Chore, Chores, Next, Put};
 
-/// Messages that wait for the housekeeping thread.
-const HOUSEKEEPING_QUEUE: usize = 1_024;
+/// How often expired intents are looked for.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Work that may touch the disk, and so never runs beside the links.
-enum Chore {
-    LinkUp(NodeId),
-    Ban(NodeId, Box<SignedBan>),
-    Settle(NodeId, Settle),
-}
+/// How often a peer is told the ban notices that it has not said it read.
+const RETELL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Handles events until the links shut down.
 pub(crate) async fn pump(node: Arc<Node>, mut events: LinkEvents) {
-    let (chores, queue) = sync_channel(HOUSEKEEPING_QUEUE);
-    let keeper = Arc::clone(&node);
+    let chores = Arc::<Chores>::default();
+    let (keeper, queue) = (Arc::clone(&node), Arc::clone(&chores));
     let housekeeping = tokio::task::spawn_blocking(move || keep_house(&keeper, &queue));
     while let Some(event) = events.recv().await {
         handle(&node, &chores, event);
     }
-    drop(chores);
+    chores.close();
     let _ = housekeeping.await;
 }
 
-fn handle(node: &Arc<Node>, chores: &SyncSender<Chore>, event: LinkEvent) {
+fn handle(node: &Arc<Node>, chores: &Chores, event: LinkEvent) {
     match event {
         LinkEvent::Up { peer, .. } => {
             tracing::info!(%peer, "link up");
-            later(chores, Chore::LinkUp(peer));
+            later(chores, &peer, Chore::LinkUp);
         }
         LinkEvent::Down { peer, reason } => {
             tracing::warn!(%peer, %reason, "link down");
@@ -51,8 +49,9 @@ fn handle(node: &Arc<Node>, chores: &SyncSender<Chore>, event: LinkEvent) {
                         .increment(1);
                 }
             }
-            Ok(LinkMessage::Ban(notice)) => later(chores, Chore::Ban(from, notice)),
-            Ok(LinkMessage::Settle(message)) => later(chores, Chore::Settle(from, message)),
+            Ok(LinkMessage::Ban(notice)) => later(chores, &from, Chore::Ban(notice)),
+            Ok(LinkMessage::BanRead(digest)) => later(chores, &from, Chore::BanRead(digest)),
+            Ok(LinkMessage::Settle(message)) => later(chores, &from, Chore::Settle(message)),
             Err(error) => {
                 metrics::counter!("quorate_messages_malformed_total", "peer" => from.to_string())
                     .increment(1);
@@ -63,34 +62,103 @@ fn handle(node: &Arc<Node>, chores: &SyncSender<Chore>, event: LinkEvent) {
     }
 }
 
-/// What does not fit the queue is asked for again (settle) or told again (bans) later.
-fn later(chores: &SyncSender<Chore>, chore: Chore) {
-    if let Err(TrySendError::Full(_)) = chores.try_send(chore) {
-        metrics::counter!("quorate_housekeeping_dropped_total").increment(1);
+/// What does not fit the peer's queue is asked for again (settlements) or told again (bans).
+fn later(chores: &Chores, peer: &NodeId, chore: Chore) {
+    let put = chores.put(peer, chore);
+    if put == Put::FloodBegins {
+        tracing::warn!(%peer, "a peer floods this node; what its queue cannot hold is dropped");
+    }
+    if put != Put::Queued {
+        metrics::counter!("quorate_housekeeping_dropped_total", "peer" => peer.to_string())
+            .increment(1);
     }
 }
 
-/// How often expired intents are looked for.
-const PRUNE_INTERVAL: Duration = Duration::from_secs(600);
+/// Something that is done again and again, however much there is to do besides.
+struct Timer {
+    interval: Duration,
+    due: Instant,
+}
 
-fn keep_house(node: &Arc<Node>, chores: &Receiver<Chore>) {
-    let interval = Duration::from_millis(node.limits.settle_interval_ms);
-    prune(node);
-    let mut pruned = Instant::now();
-    loop {
-        if pruned.elapsed() > PRUNE_INTERVAL {
-            prune(node);
-            pruned = Instant::now();
+impl Timer {
+    fn new(interval: Duration) -> Self {
+        let due = Instant::now();
+        Self { interval, due }
+    }
+
+    fn is_due(&mut self) -> bool {
+        let now = Instant::now();
+        let due = now >= self.due;
+        if due {
+            self.due = now + self.interval;
         }
-        match chores.recv_timeout(interval) {
-            Ok(Chore::LinkUp(peer)) => {
-                bans::tell(node, &peer);
-                settle::ask_for_all(node);
-            }
-            Ok(Chore::Ban(from, notice)) => bans::receive(node, &from, &notice),
-            Ok(Chore::Settle(from, message)) => settle::receive(node, &from, message),
-            Err(RecvTimeoutError::Timeout) => settle::ask_for_all(node),
-            Err(RecvTimeoutError::Disconnected) => return,
+        due
+    }
+}
+
+fn keep_house(node: &Arc<Node>, chores: &Chores) {
+    let interval = Duration::from_millis(node.limits.settle_interval_ms);
+    let (mut asking, mut telling) = (Timer::new(interval), Timer::new(RETELL_INTERVAL));
+    let mut pruning = Timer::new(PRUNE_INTERVAL);
+    loop {
+        if pruning.is_due() {
+            prune(node);
+        }
+        if telling.is_due() {
+            bans::tell_again(node);
+        }
+        if asking.is_due() {
+            settle::ask_for_all(node);
+            #[cfg(feature = "danger_byzantine")]
+            flood(node);
+        }
+        let patience = asking.due.saturating_duration_since(Instant::now());
+        match chores.next(patience) {
+            Next::Chore(peer, chore) => carry_out(node, &peer, chore),
+            Next::Idle => {}
+            Next::Closed => return,
+        }
+    }
+}
+
+fn carry_out(node: &Arc<Node>, peer: &NodeId, chore: Chore) {
+    match chore {
+        Chore::LinkUp => {
+            bans::tell(node, peer);
+            settle::ask_one(node, peer);
+        }
+        Chore::Ban(notice) => bans::receive(node, peer, &notice),
+        Chore::BanRead(digest) => node.untold_bans.read_by(peer, digest),
+        Chore::Settle(message) => settle::receive(node, peer, message),
+    }
+}
+
+/// More notices than anybody can check, none of them signed, if the script wants.
+#[cfg(feature = "danger_byzantine")]
+fn flood(node: &Node) {
+    use quorate_keystore::{Ban, SignedBan};
+    for line in crate::danger::script() {
+        let words: Vec<&str> = line.iter().map(String::as_str).collect();
+        let ["flood", victim, of] = words.as_slice() else {
+            continue;
+        };
+        let (Ok(victim), Ok(of)) = (NodeId::new(*victim), NodeId::new(*of)) else {
+            continue;
+        };
+        let forged = SignedBan {
+            ban: Ban {
+                peer: victim.clone(),
+                generation: quorate_types::Digest32::from_array([7; 32]),
+                key_id: None,
+                reason: String::new(),
+                evidence: quorate_types::Digest32::from_array([7; 32]),
+                at: clock::now(),
+                reported_by: of,
+            },
+            signature: [7; 64],
+        };
+        for _ in 0..3_500 {
+            node.send(&victim, link_message::ban(&forged));
         }
     }
 }

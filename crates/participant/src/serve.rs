@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::Stream;
 use quorate_api::ErrorCode;
@@ -17,10 +18,10 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::link_message::MAX_CERTIFICATE;
 use crate::node::{Node, Proposal};
 use crate::refusal::Refusal;
-use crate::report::{EventSender, Report};
+use crate::report::{EventSender, Report, ResultPlace};
 use crate::{session, settle};
 
-/// Events that may wait for one coordinator.
+/// Events that may wait for one coordinator, places of results that are still to come included.
 const EVENT_QUEUE: usize = 4_096;
 
 /// Longest request id that is recorded.
@@ -57,7 +58,8 @@ impl NodeService for Service {
     }
 }
 
-/// Follows one coordinator's commands until it goes. Its sessions go on without it.
+/// Follows one coordinator's commands until it goes, or reads nothing for too long. Its sessions go
+/// on without it.
 async fn listen(
     node: Arc<Node>,
     mut commands: Streaming<wire::ParticipateSigningRequest>,
@@ -68,7 +70,15 @@ async fn listen(
             Ok(Some(wire::ParticipateSigningRequest {
                 command: Some(command),
             })) => {
-                obey(&node, command, &events);
+                let patience = Duration::from_millis(node.limits.report_timeout_ms);
+                let Some(place) = result_place(&command, &events, patience).await else {
+                    metrics::counter!("quorate_coordinators_dropped_total").increment(1);
+                    tracing::warn!(
+                        "a coordinator does not read its answers; its stream is dropped"
+                    );
+                    return;
+                };
+                obey(&node, command, &events, place);
             }
             Ok(Some(_)) => tracing::warn!("a coordinator sent an unknown command"),
             Ok(None) => return,
@@ -80,17 +90,34 @@ async fn listen(
     }
 }
 
-fn obey(node: &Arc<Node>, command: Command, events: &EventSender) {
+/// Takes the place of the session's result in the queue before the session begins, so that none
+/// ever waits for its coordinator. `None` if the queue has no room for `patience`.
+async fn result_place(
+    command: &Command,
+    events: &EventSender,
+    patience: Duration,
+) -> Option<Option<ResultPlace>> {
+    match command {
+        Command::Open(_) => {
+            let place = events.clone().reserve_owned();
+            let place = tokio::time::timeout(patience, place).await;
+            place.ok()?.ok().map(Some)
+        }
+        Command::Cancel(_) => Some(None),
+    }
+}
+
+fn obey(node: &Arc<Node>, command: Command, events: &EventSender, place: Option<ResultPlace>) {
     match command {
         Command::Open(open) => {
-            let Some(session) = session_id(&open.session_id) else {
+            let (Some(session), Some(place)) = (session_id(&open.session_id), place) else {
                 return tracing::warn!("a coordinator sent a proposal without a session id");
             };
             let (node, events) = (Arc::clone(node), events.clone());
             // One thread for each session, bounded by `max_sessions`: rounds block it while they
             // compute and while they wait.
             tokio::task::spawn_blocking(move || {
-                let report = Report::new(session, events);
+                let report = Report::new(session, events, place);
                 match proposal(session, open) {
                     Ok(proposal) => session::run(&node, &proposal, &report),
                     Err(refusal) => session::refuse_malformed(&node, session, &refusal, &report),
@@ -151,4 +178,35 @@ fn proposal(session: SessionId, open: wire::OpenSession) -> Result<Proposal, Ref
 
 fn session_id(bytes: &[u8]) -> Option<SessionId> {
     Some(SessionId::from_array(bytes.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event() -> wire::ParticipateSigningResponse {
+        wire::ParticipateSigningResponse::default()
+    }
+
+    #[tokio::test]
+    async fn a_coordinator_that_reads_nothing__must_be_dropped_and_hold_no_session() {
+        let (events, mut queue) = mpsc::channel(2);
+        let open = Command::Open(wire::OpenSession::default());
+        let soon = Duration::from_millis(10);
+        let first = result_place(&open, &events, soon).await.unwrap().unwrap();
+        let second = result_place(&open, &events, soon).await.unwrap().unwrap();
+        // Progress finds no room where results are still to come.
+        assert!(events.try_send(event()).is_err());
+        assert!(result_place(&open, &events, soon).await.is_none(), "full");
+        let cancel = Command::Cancel(wire::CancelSession::default());
+        assert!(result_place(&cancel, &events, soon).await.is_some());
+        // Both sessions end without waiting, though nobody reads.
+        drop((first.send(event()), second.send(event())));
+        assert!(result_place(&open, &events, soon).await.is_none());
+        // Whoever reads has room again.
+        queue.recv().await.unwrap();
+        assert!(result_place(&open, &events, soon).await.is_some());
+        drop(queue);
+        assert!(result_place(&open, &events, soon).await.is_none(), "gone");
+    }
 }
