@@ -16,6 +16,7 @@ printf '==> setup: ok, %d s\n' "$((SECONDS - started))"
 
 format_step
 tidy_step
+install_deny </dev/null
 deny_step
 clippy_step
 docs_step
