@@ -1,5 +1,6 @@
 //! `quorate coordinator`: the coordinator and its gateway as one process.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,17 +64,25 @@ pub async fn run(config: Option<&Path>) -> Result<(), CliError> {
     let path = config.map_or_else(|| PathBuf::from(DEFAULT_CONFIG), Path::to_owned);
     let config = ProcessConfig::read(&path)?;
     let address = config.gateway.listen;
-    let listener = TcpListener::bind(address).await.map_err(|error| {
-        let what = format!("cannot listen on {address}: {error}");
-        CliError::failed(what, "stop what uses the port, or change [gateway] listen")
-    })?;
+    let mut listeners = vec![listen(address, "listen").await?];
+    if let Some(address) = config.gateway.grpc_listen {
+        listeners.push(listen(address, "grpc_listen").await?);
+    }
     let gateway = build(&config).await?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "coordinator started");
-    let served = serve(&gateway, listener, terminated()?).await;
+    let served = serve(&gateway, listeners, terminated()?).await;
     served
         .map_err(|error| CliError::failed(format!("the gateway ended: {error}"), "restart it"))?;
     tracing::info!("coordinator stopped");
     Ok(())
+}
+
+async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, CliError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let what = format!("cannot listen on {address}: {error}");
+        let remedy = format!("stop what uses the port, or change [gateway] {setting}");
+        CliError::failed(what, remedy)
+    })
 }
 
 async fn build(config: &ProcessConfig) -> Result<Gateway, CliError> {
@@ -137,7 +146,9 @@ fn terminated() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
 fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("QUORATE_LOG");
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(DEFAULT_LOG));
-    let log = tracing_subscriber::fmt().json().with_env_filter(filter);
+    // The list of spans would say again what the current one says.
+    let log = tracing_subscriber::fmt().json().with_span_list(false);
+    let log = log.with_env_filter(filter);
     // A second call in one process (a test) keeps the first log.
     let _ = log.with_writer(std::io::stderr).try_init();
 }

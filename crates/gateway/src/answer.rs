@@ -4,7 +4,6 @@ use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use quorate_api::ErrorCode;
-use quorate_api::rest::ErrorBody;
 use serde::Serialize;
 
 use crate::error::ApiError;
@@ -12,40 +11,65 @@ use crate::error::ApiError;
 /// What a handler says; the outermost layer puts it into the envelope.
 #[derive(Debug, Clone)]
 pub(crate) enum Part {
-    /// JSON of `data`.
-    Data(Bytes),
+    /// JSON of `data`, and how far the work is.
+    Data(Bytes, Ended),
     /// A failure.
-    Error { body: ErrorBody, is_recorded: bool },
+    Error(Box<ApiError>),
+}
+
+/// How far the work of a successful answer is. It decides what an `Idempotency-Key` remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The answer is final.
+    Done,
+    /// Work goes on; an equal request joins it.
+    GoesOn,
+    /// Parts of it failed and may be tried again.
+    InPart,
+}
+
+/// What a call comes to, whatever the transport.
+#[derive(Debug)]
+pub(crate) struct Outcome<T> {
+    pub(crate) data: T,
+    pub(crate) ended: Ended,
+}
+
+impl<T> Outcome<T> {
+    pub(crate) const fn done(data: T) -> Self {
+        let ended = Ended::Done;
+        Self { data, ended }
+    }
 }
 
 /// A successful answer.
 pub(crate) struct Answer<T> {
     status: StatusCode,
-    data: T,
+    outcome: Outcome<T>,
 }
 
 impl<T> Answer<T> {
     pub(crate) const fn ok(data: T) -> Self {
-        let status = StatusCode::OK;
-        Self { status, data }
+        Self {
+            status: StatusCode::OK,
+            outcome: Outcome::done(data),
+        }
     }
 
-    pub(crate) const fn created(data: T) -> Self {
-        let status = StatusCode::CREATED;
-        Self { status, data }
-    }
-
-    /// The work goes on; the answer says where to look.
-    pub(crate) const fn accepted(data: T) -> Self {
-        let status = StatusCode::ACCEPTED;
-        Self { status, data }
+    /// `done` if nothing goes on; otherwise 202, and the answer says where to look.
+    pub(crate) fn of(outcome: Outcome<T>, done: StatusCode) -> Self {
+        let status = match outcome.ended {
+            Ended::GoesOn => StatusCode::ACCEPTED,
+            Ended::Done | Ended::InPart => done,
+        };
+        Self { status, outcome }
     }
 }
 
 impl<T: Serialize> IntoResponse for Answer<T> {
     fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.data) {
-            Ok(json) => data_response(self.status, json.into()),
+        match serde_json::to_vec(&self.outcome.data) {
+            Ok(json) => data_response(self.status, json.into(), self.outcome.ended),
             Err(error) => {
                 tracing::error!(%error, "an answer cannot be written as JSON");
                 ApiError::new(ErrorCode::Internal, "a defect of Quorate").into_response()
@@ -55,8 +79,8 @@ impl<T: Serialize> IntoResponse for Answer<T> {
 }
 
 /// A response with this `data`.
-pub(crate) fn data_response(status: StatusCode, json: Bytes) -> Response {
+pub(crate) fn data_response(status: StatusCode, json: Bytes, ended: Ended) -> Response {
     let mut response = status.into_response();
-    response.extensions_mut().insert(Part::Data(json));
+    response.extensions_mut().insert(Part::Data(json, ended));
     response
 }

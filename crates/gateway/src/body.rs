@@ -22,7 +22,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-fn malformed(error: &serde_json::Error) -> ApiError {
+pub(crate) fn malformed(error: &serde_json::Error) -> ApiError {
     let text = error.to_string();
     let known = ["unknown field `", "missing field `", "duplicate field `"];
     let start = known.iter().find_map(|start| text.split_once(start));

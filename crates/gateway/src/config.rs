@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct GatewayConfig {
     /// Where it listens. Plain HTTP: loopback, or behind something that ends TLS.
     pub listen: SocketAddr,
+    /// A second address for the same, by custom for gRPC; none if absent.
+    #[serde(default)]
+    pub grpc_listen: Option<SocketAddr>,
     /// Credentials of callers: JSON, readable for its owner only.
     pub credentials_file: PathBuf,
     /// Limits.
@@ -38,6 +41,16 @@ pub struct GatewayLimits {
     pub default_wait_ms: u64,
     /// Longest `wait_ms`.
     pub max_wait_ms: u64,
+    /// Requests of one batch.
+    pub max_batch_items: usize,
+    /// Requests of one batch that run at one time.
+    pub batch_concurrency: usize,
+    /// Streams of progress that are open at one time; more are refused.
+    pub max_watchers: usize,
+    /// Longest life of such a stream.
+    pub max_watch_ms: u64,
+    /// Pause after which such a stream repeats the state, to show that it lives.
+    pub watch_keepalive_ms: u64,
     /// How long the answer to an `Idempotency-Key` is kept.
     pub idempotency_ttl_seconds: u64,
     /// Audit records of failed authentication in one second; further ones are only counted.
@@ -55,6 +68,11 @@ impl Default for GatewayLimits {
             auth_window_seconds: 60,
             default_wait_ms: 10_000,
             max_wait_ms: 60_000,
+            max_batch_items: 100,
+            batch_concurrency: 32,
+            max_watchers: 256,
+            max_watch_ms: 3_600_000,
+            watch_keepalive_ms: 15_000,
             idempotency_ttl_seconds: 24 * 60 * 60,
             max_auth_failure_records_per_second: 20,
         }

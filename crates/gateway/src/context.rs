@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 
 use axum::extract::ConnectInfo;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, Request};
 use quorate_coordinator::Caller;
 
@@ -11,9 +12,28 @@ pub(crate) const REQUEST_ID: &str = "x-request-id";
 const MAX_REQUEST_ID: usize = 64;
 const MAX_USER_AGENT: usize = 200;
 
+/// In which form a caller asks, and wants its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Rest,
+    Grpc,
+}
+
+impl Protocol {
+    /// By the media type, which gRPC requires.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let media = headers.get(CONTENT_TYPE).map_or(&[][..], |m| m.as_bytes());
+        match media.strip_prefix(b"application/grpc") {
+            Some([] | [b'+' | b';', ..]) => Self::Grpc,
+            _ => Self::Rest,
+        }
+    }
+}
+
 /// What is known of a request before it is authenticated.
 #[derive(Debug, Clone)]
 pub(crate) struct Context {
+    pub(crate) protocol: Protocol,
     pub(crate) request_id: String,
     pub(crate) ip_address: Option<String>,
     pub(crate) user_agent: Option<String>,
@@ -23,6 +43,7 @@ impl Context {
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
         Self {
+            protocol: Protocol::of(request.headers()),
             request_id: request_id(request.headers()),
             ip_address: peer.map(|ConnectInfo(address)| address.ip().to_string()),
             user_agent: user_agent(request.headers()),

@@ -1,4 +1,4 @@
-//! The outermost layer: request id, time limit, one envelope for every answer, log and metrics.
+//! The outermost layer: request id, time limit, one form for every answer, log and metrics.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,12 @@ use axum::response::{IntoResponse, Response};
 use quorate_api::ErrorCode;
 use quorate_api::rest::{Failure, Meta};
 use quorate_coordinator::now;
+use tonic::Status;
 use tracing::Instrument as _;
 
 use crate::answer::Part;
-use crate::context::{Context, REQUEST_ID};
+use crate::context::{Context, Protocol, REQUEST_ID};
+use crate::deadline::grpc_timeout;
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 
@@ -32,13 +34,14 @@ pub(crate) async fn envelope(
     let route = matched.map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
     let method = request.method().to_string();
     let span = tracing::info_span!("request", request_id = %context.request_id, %method, %route);
-    let limit = Duration::from_millis(gateway.0.limits.request_timeout_ms);
-    let run = tokio::time::timeout(limit, next.run(request)).instrument(span.clone());
-    let mut response = run.await.unwrap_or_else(|_| {
-        let message = "the request took too long; what it started goes on";
-        ApiError::new(ErrorCode::Timeout, message).into_response()
-    });
-    let code = render(&mut response, &context);
+    let longest = Duration::from_millis(gateway.0.limits.request_timeout_ms);
+    let mut response = run(longest, request, next).instrument(span.clone()).await;
+    let code = match context.protocol {
+        Protocol::Rest => render(&mut response, &context),
+        Protocol::Grpc => render_grpc(&mut response),
+    };
+    let id = HeaderValue::from_str(&context.request_id).expect("request ids are plain ASCII");
+    response.headers_mut().insert(REQUEST_ID, id);
     let (status, elapsed) = (response.status().as_u16(), started.elapsed());
     let labels = [
         ("method", method),
@@ -57,10 +60,40 @@ pub(crate) async fn envelope(
     response
 }
 
+/// Runs a request within our limit and the caller's own, whichever is shorter.
+async fn run(longest: Duration, mut request: Request, next: Next) -> Response {
+    let limit = match grpc_timeout(request.headers()) {
+        Ok(None) => longest,
+        Ok(Some(asked)) => {
+            let deadline = tokio::time::Instant::now().checked_add(asked);
+            request.extensions_mut().insert(Deadline(deadline));
+            asked.min(longest)
+        }
+        Err(error) => return error.into_response(),
+    };
+    let run = tokio::time::timeout(limit, next.run(request)).await;
+    run.unwrap_or_else(|_| {
+        let message = "the request took too long; what it started goes on";
+        ApiError::new(ErrorCode::Timeout, message).into_response()
+    })
+}
+
+/// Until when a caller of gRPC waits; for streams, which live longer than their first answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline(pub(crate) Option<tokio::time::Instant>);
+
+/// Turns a failure into a gRPC status; its code if it is one.
+fn render_grpc(response: &mut Response) -> Option<String> {
+    let Some(Part::Error(error)) = response.extensions_mut().remove::<Part>() else {
+        return None;
+    };
+    let code = error.code.as_str().to_owned();
+    *response = Status::from(*error).into_http();
+    Some(code)
+}
+
 /// Puts the answer into the envelope; the code if it is a failure.
 fn render(response: &mut Response, context: &Context) -> Option<String> {
-    let id = HeaderValue::from_str(&context.request_id).expect("request ids are plain ASCII");
-    response.headers_mut().insert(REQUEST_ID, id);
     let meta = Meta {
         request_id: context.request_id.clone(),
         timestamp: now().seconds().to_rfc3339(),
@@ -69,7 +102,7 @@ fn render(response: &mut Response, context: &Context) -> Option<String> {
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     let (bytes, code) = match part {
-        Part::Data(data) => {
+        Part::Data(data, _) => {
             let meta = serde_json::to_vec(&meta).expect("strings are always JSON");
             let pieces: [&[u8]; 5] = [
                 br#"{"success":true,"data":"#,
@@ -80,11 +113,11 @@ fn render(response: &mut Response, context: &Context) -> Option<String> {
             ];
             (pieces.concat(), None)
         }
-        Part::Error { body, .. } => {
-            let code = body.code.clone();
+        Part::Error(error) => {
+            let code = error.code.as_str().to_owned();
             let failure = Failure {
                 success: false,
-                error: body,
+                error: error.body(),
                 meta,
             };
             let bytes = serde_json::to_vec(&failure).expect("strings and JSON are always JSON");

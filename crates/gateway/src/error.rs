@@ -1,4 +1,8 @@
-//! From errors to HTTP: the only such place.
+//! From errors to HTTP and gRPC: the only such place.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -7,14 +11,27 @@ use quorate_api::rest::ErrorBody;
 use quorate_coordinator::CoordinatorError;
 use quorate_store::StoreError;
 use serde_json::{Map, Value};
+use thiserror::Error;
+use tonic::Status;
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::answer::Part;
 
 /// Seconds after which a refused or unfinished request may come again.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
+/// Who speaks in `google.rpc.ErrorInfo`.
+const DOMAIN: &str = "quorate";
+/// Facts in a gRPC status: how many, and how long each may be. They travel in headers, which
+/// clients limit to 8 KiB.
+const MAX_GRPC_FACTS: usize = 12;
+const MAX_GRPC_FACT_CHARS: usize = 256;
+/// Longest message of a gRPC status.
+const MAX_GRPC_MESSAGE_CHARS: usize = 1_024;
+
 /// A failure on its way to the caller.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Error)]
+#[error("{code}: {message}")]
 pub(crate) struct ApiError {
     pub(crate) code: ErrorCode,
     pub(crate) message: String,
@@ -36,6 +53,32 @@ impl ApiError {
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// What a caller of REST reads.
+    pub(crate) fn body(&self) -> ErrorBody {
+        ErrorBody {
+            code: self.code.as_str().to_owned(),
+            message: self.message.clone(),
+            details: self.details.clone(),
+        }
+    }
+
+    /// The details as text: strings as they are, other values as JSON.
+    pub(crate) fn facts(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        self.details.iter().map(|(name, value)| {
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            (name.clone(), text)
+        })
+    }
+
+    const fn can_be_repeated(&self) -> bool {
+        matches!(
+            self.code,
+            ErrorCode::RateLimited | ErrorCode::InProgress | ErrorCode::Unavailable
+        )
     }
 
     pub(crate) fn invalid(field: &str, why: &str) -> Self {
@@ -80,7 +123,7 @@ impl IntoResponse for ApiError {
         let status = StatusCode::from_u16(self.code.http_status())
             .expect("the table of codes holds HTTP statuses");
         let mut response = status.into_response();
-        if matches!(self.code, ErrorCode::RateLimited | ErrorCode::InProgress) {
+        if self.can_be_repeated() {
             let headers = response.headers_mut();
             headers.insert("retry-after", RETRY_AFTER_SECONDS.into());
         }
@@ -88,15 +131,52 @@ impl IntoResponse for ApiError {
             let scheme = axum::http::HeaderValue::from_static("Quorate-HMAC");
             response.headers_mut().insert("www-authenticate", scheme);
         }
-        let body = ErrorBody {
-            code: self.code.as_str().to_owned(),
-            message: self.message,
-            details: self.details,
-        };
-        let is_recorded = self.is_recorded;
         response
             .extensions_mut()
-            .insert(Part::Error { body, is_recorded });
+            .insert(Part::Error(Box::new(self)));
         response
+    }
+}
+
+impl From<ApiError> for Status {
+    /// With `ErrorInfo` (our code), and where they fit `RetryInfo` and `BadRequest`. The error
+    /// itself is kept as the source, for the layers outside.
+    fn from(error: ApiError) -> Self {
+        let cut = |text: &str, most| text.chars().take(most).collect::<String>();
+        let facts = error.facts().take(MAX_GRPC_FACTS);
+        let facts = facts.map(|(name, text)| (name, cut(&text, MAX_GRPC_FACT_CHARS)));
+        let mut details = ErrorDetails::new();
+        details.set_error_info(
+            error.code.as_str(),
+            DOMAIN,
+            facts.collect::<HashMap<_, _>>(),
+        );
+        if error.can_be_repeated() {
+            let pause = Duration::from_secs(RETRY_AFTER_SECONDS.into());
+            details.set_retry_info(Some(pause));
+        }
+        let message = cut(&error.message, MAX_GRPC_MESSAGE_CHARS);
+        if let Some(field) = error.details.get("field").and_then(Value::as_str) {
+            details.add_bad_request_violation(field, &message);
+        }
+        let mut status = Self::with_error_details(error.code.grpc_code(), message, details);
+        status.set_source(Arc::new(error));
+        status
+    }
+}
+
+impl From<&Status> for ApiError {
+    /// Ours, or what tonic says about a message that it cannot read.
+    fn from(status: &Status) -> Self {
+        let ours = std::error::Error::source(status).and_then(|s| s.downcast_ref::<Self>());
+        if let Some(ours) = ours {
+            return ours.clone();
+        }
+        let code = match status.code() {
+            tonic::Code::Unimplemented => ErrorCode::NotImplemented,
+            tonic::Code::OutOfRange | tonic::Code::ResourceExhausted => ErrorCode::PayloadTooLarge,
+            _ => ErrorCode::MalformedRequest,
+        };
+        Self::new(code, status.message())
     }
 }

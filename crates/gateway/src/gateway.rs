@@ -5,6 +5,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use quorate_coordinator::Coordinator;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::auth::Credentials;
@@ -24,7 +25,7 @@ pub struct GatewayParts {
     pub limits: GatewayLimits,
 }
 
-/// REST over a coordinator.
+/// REST and gRPC over a coordinator.
 #[derive(Clone)]
 pub struct Gateway(pub(crate) Arc<Inner>);
 
@@ -36,6 +37,9 @@ pub(crate) struct Inner {
     /// Checked in place of the secret of a credential that does not exist.
     pub(crate) decoy_secret: Zeroizing<[u8; 32]>,
     pub(crate) slots: Semaphore,
+    pub(crate) watchers: Arc<Semaphore>,
+    /// Streams end when the service stops: nobody would end them otherwise.
+    pub(crate) closing: CancellationToken,
     pub(crate) failure_budget: Mutex<FailureBudget>,
 }
 
@@ -54,6 +58,10 @@ impl Gateway {
         } = parts;
         Self(Arc::new(Inner {
             slots: Semaphore::new(limits.max_concurrent_requests.min(Semaphore::MAX_PERMITS)),
+            watchers: Arc::new(Semaphore::new(
+                limits.max_watchers.min(Semaphore::MAX_PERMITS),
+            )),
+            closing: CancellationToken::new(),
             coordinator,
             credentials,
             metrics,

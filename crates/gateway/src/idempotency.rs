@@ -17,16 +17,76 @@ use quorate_store::{
 };
 use quorate_types::Digest32;
 
-use crate::answer::{Part, data_response};
+use crate::answer::{Ended, Part, data_response};
 use crate::error::ApiError;
 use crate::gateway::{Gateway, Inner};
 
-const HEADER: &str = "idempotency-key";
+/// The header, and the metadata in gRPC.
+pub(crate) const HEADER: &str = "idempotency-key";
 /// Says that the answer was stored before.
-const REPLAYED: &str = "idempotency-replayed";
+pub(crate) const REPLAYED: &str = "idempotency-replayed";
 const MAX_KEY: usize = 128;
 
-/// The layer.
+/// A request that runs under an `Idempotency-Key`.
+pub(crate) struct Ticket {
+    key: IdempotencyKey,
+    is_first: bool,
+}
+
+/// Whether a request has to run.
+pub(crate) enum Begin {
+    Run(Ticket),
+    Replay(StoredResponse),
+}
+
+/// Asks whether a request has to run. `content` is what makes it the same request.
+pub(crate) async fn begin(
+    inner: &Inner,
+    caller: &Caller,
+    given: &[u8],
+    content: &[&[u8]],
+) -> Result<Begin, ApiError> {
+    let key = IdempotencyKey {
+        credential: caller.credential.clone(),
+        key: read_key(given)?,
+    };
+    let at = now();
+    let start = IdempotencyRequest {
+        key: key.clone(),
+        body_hash: Digest32::of(b"quorate idempotent request v1", content),
+        at,
+        expires_at: at.plus(inner.limits.idempotency_ttl_seconds.saturating_mul(1_000)),
+    };
+    let is_first = match inner.coordinator.store().begin_idempotency(start).await? {
+        IdempotencyStart::New => true,
+        IdempotencyStart::InProgress => false,
+        IdempotencyStart::Done(stored) => return Ok(Begin::Replay(stored)),
+        IdempotencyStart::Conflict => {
+            let message = "this Idempotency-Key was used with another request";
+            return Err(ApiError::new(ErrorCode::IdempotencyConflict, message));
+        }
+    };
+    Ok(Begin::Run(Ticket { key, is_first }))
+}
+
+/// Keeps a final answer, frees the key of a failure (`None`). Work that goes on keeps the key.
+pub(crate) async fn end(inner: &Inner, ticket: Ticket, answer: Option<(Ended, StoredResponse)>) {
+    let Ticket { key, is_first } = ticket;
+    let write = match answer {
+        Some((Ended::GoesOn, _)) => return,
+        Some((Ended::Done, stored)) => Write::FinishIdempotency(key, stored),
+        _ if is_first => Write::ReleaseIdempotency(key),
+        _ => return,
+    };
+    match inner.coordinator.store().write(write).await {
+        // An equal request was quicker, or the answer came after its time.
+        Ok(()) | Err(StoreError::NotFound { .. }) => {}
+        // The act is done and recorded under its intent; only this record is missing.
+        Err(error) => tracing::error!(%error, "an idempotency record was not written"),
+    }
+}
+
+/// The layer of REST. gRPC does the same around its handlers.
 pub(crate) async fn idempotency(
     State(gateway): State<Gateway>,
     request: Request,
@@ -50,10 +110,6 @@ async fn run_once(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let key = IdempotencyKey {
-        credential: caller.credential.clone(),
-        key: read_key(given)?,
-    };
     let (parts, body) = request.into_parts();
     let body = body.collect().await;
     let body =
@@ -61,37 +117,27 @@ async fn run_once(
     let body = body.to_bytes();
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let content = [parts.method.as_str().as_bytes(), path.as_bytes(), &body];
-    let at = now();
-    let start = IdempotencyRequest {
-        key: key.clone(),
-        body_hash: Digest32::of(b"quorate idempotent request v1", &content),
-        at,
-        expires_at: at.plus(inner.limits.idempotency_ttl_seconds.saturating_mul(1_000)),
-    };
-    let store = inner.coordinator.store();
-    let is_first = match store.begin_idempotency(start).await? {
-        IdempotencyStart::New => true,
-        IdempotencyStart::InProgress => false,
-        IdempotencyStart::Done(stored) => return Ok(replay(stored)),
-        IdempotencyStart::Conflict => {
-            let message = "this Idempotency-Key was used with another request";
-            return Err(ApiError::new(ErrorCode::IdempotencyConflict, message));
-        }
+    let ticket = match begin(inner, caller, given.as_bytes(), &content).await? {
+        Begin::Run(ticket) => ticket,
+        Begin::Replay(stored) => return Ok(replay(stored)),
     };
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    if let Some(write) = record_of(&response, key, is_first) {
-        match store.write(write).await {
-            // An equal request was quicker, or the answer came after its time.
-            Ok(()) | Err(StoreError::NotFound { .. }) => {}
-            // The act is done and recorded under its intent; only this record is missing.
-            Err(error) => tracing::error!(%error, "an idempotency record was not written"),
+    let answer = match response.extensions().get() {
+        Some(Part::Data(json, ended)) => {
+            let stored = StoredResponse {
+                status_code: response.status().as_u16(),
+                body: json.to_vec(),
+            };
+            Some((*ended, stored))
         }
-    }
+        _ => None,
+    };
+    end(inner, ticket, answer).await;
     Ok(response)
 }
 
-fn read_key(given: &HeaderValue) -> Result<String, ApiError> {
-    let text = given.to_str().unwrap_or_default();
+fn read_key(given: &[u8]) -> Result<String, ApiError> {
+    let text = std::str::from_utf8(given).unwrap_or_default();
     let is_safe = text.bytes().all(|b| b.is_ascii_graphic());
     if text.is_empty() || text.len() > MAX_KEY || !is_safe {
         let why = "1 to 128 printable ASCII characters without spaces";
@@ -100,26 +146,9 @@ fn read_key(given: &HeaderValue) -> Result<String, ApiError> {
     Ok(text.to_owned())
 }
 
-/// What to write after a request: its final answer, or that the key is free again. Work that goes
-/// on keeps the key.
-fn record_of(response: &Response, key: IdempotencyKey, is_first: bool) -> Option<Write> {
-    match response.extensions().get() {
-        Some(Part::Data(_)) if response.status() == StatusCode::ACCEPTED => None,
-        Some(Part::Data(json)) => {
-            let stored = StoredResponse {
-                status_code: response.status().as_u16(),
-                body: json.to_vec(),
-            };
-            Some(Write::FinishIdempotency(key, stored))
-        }
-        _ if is_first => Some(Write::ReleaseIdempotency(key)),
-        _ => None,
-    }
-}
-
 fn replay(stored: StoredResponse) -> Response {
     let status = StatusCode::from_u16(stored.status_code).unwrap_or(StatusCode::OK);
-    let mut response = data_response(status, stored.body.into());
+    let mut response = data_response(status, stored.body.into(), Ended::Done);
     let headers = response.headers_mut();
     headers.insert(REPLAYED, HeaderValue::from_static("true"));
     response

@@ -18,9 +18,10 @@ use serde_json::json;
 
 use crate::answer::Part;
 use crate::auth::authenticate;
-use crate::context::Context;
+use crate::context::{Context, Protocol};
 use crate::error::ApiError;
 use crate::gateway::{Gateway, Inner};
+use crate::grpc::{self, Message};
 
 /// Counts audit records of requests that nobody authenticated, so that they cannot fill the disk.
 #[derive(Default)]
@@ -64,10 +65,11 @@ pub(crate) async fn intake(
     let operation = operation(&request);
     let (mut parts, body) = request.into_parts();
     let refusal = match admit(inner, &context, &parts, body).await {
-        Ok((caller, bytes)) => {
+        Ok((caller, received)) => {
             parts.extensions.insert(caller.clone());
-            let checked = check_media_type(&parts, &bytes);
-            let request = Request::from_parts(parts, Body::from(bytes));
+            let checked = check_media_type(&parts, &received);
+            let body = received.forward(&mut parts);
+            let request = Request::from_parts(parts, body);
             let response = match checked {
                 Ok(()) => next.run(request).await,
                 Err(error) => error.into_response(),
@@ -88,16 +90,60 @@ fn operation(request: &Request) -> String {
     format!("{} {path}", request.method())
 }
 
+/// A body as it arrived, and what of it the caller signed.
+struct Received {
+    body: Bytes,
+    signed: Bytes,
+    protocol: Protocol,
+    was_compressed: bool,
+}
+
+impl Received {
+    fn read(inner: &Inner, parts: &Parts, body: Bytes) -> Result<Self, ApiError> {
+        let protocol = Protocol::of(&parts.headers);
+        let (signed, was_compressed) = match protocol {
+            Protocol::Rest => (body.clone(), false),
+            Protocol::Grpc => {
+                let encoding = parts.headers.get(grpc::ENCODING);
+                let encoding = encoding.and_then(|value| value.to_str().ok());
+                grpc::message(&body, encoding, inner.limits.max_body_bytes)?
+            }
+        };
+        Ok(Self {
+            body,
+            signed,
+            protocol,
+            was_compressed,
+        })
+    }
+
+    /// The body for the handlers. A compressed message goes on uncompressed: nothing is unpacked
+    /// twice, and nothing but what was authenticated is read.
+    fn forward(self, parts: &mut Parts) -> Body {
+        if self.protocol == Protocol::Rest {
+            return Body::from(self.body);
+        }
+        parts.extensions.insert(Message(self.signed.clone()));
+        if !self.was_compressed {
+            return Body::from(self.body);
+        }
+        parts.headers.remove(grpc::ENCODING);
+        parts.headers.remove(CONTENT_LENGTH);
+        Body::from(grpc::frame(&self.signed))
+    }
+}
+
 async fn admit(
     inner: &Inner,
     context: &Context,
     parts: &Parts,
     body: Body,
-) -> Result<(Caller, Bytes), ApiError> {
+) -> Result<(Caller, Received), ApiError> {
     check_headers(inner, parts)?;
-    let bytes = read_body(inner, parts, body).await?;
-    let identity = authenticate(inner, parts, &bytes).await?;
-    Ok((context.caller(&identity), bytes))
+    let body = read_body(inner, parts, body).await?;
+    let received = Received::read(inner, parts, body)?;
+    let identity = authenticate(inner, parts, &received.signed).await?;
+    Ok((context.caller(&identity), received))
 }
 
 fn check_headers(inner: &Inner, parts: &Parts) -> Result<(), ApiError> {
@@ -117,7 +163,10 @@ fn check_headers(inner: &Inner, parts: &Parts) -> Result<(), ApiError> {
 }
 
 async fn read_body(inner: &Inner, parts: &Parts, body: Body) -> Result<Bytes, ApiError> {
-    let limit = inner.limits.max_body_bytes;
+    let limit = match Protocol::of(&parts.headers) {
+        Protocol::Rest => inner.limits.max_body_bytes,
+        Protocol::Grpc => inner.limits.max_body_bytes + grpc::FRAME_HEADER_BYTES,
+    };
     let too_large = || {
         let message = format!("the body is longer than {limit} bytes");
         ApiError::new(ErrorCode::PayloadTooLarge, message).with("limit", limit)
@@ -142,8 +191,15 @@ async fn read_body(inner: &Inner, parts: &Parts, body: Body) -> Result<Bytes, Ap
     }
 }
 
-fn check_media_type(parts: &Parts, body: &Bytes) -> Result<(), ApiError> {
-    if body.is_empty() || !matches!(parts.method, Method::POST | Method::PUT) {
+/// JSON for REST, gRPC for gRPC.
+fn check_media_type(parts: &Parts, received: &Received) -> Result<(), ApiError> {
+    let is_grpc_path = parts.uri.path().starts_with(grpc::PATH);
+    if is_grpc_path != (received.protocol == Protocol::Grpc) {
+        let message = "application/grpc is for gRPC methods, and only for them";
+        return Err(ApiError::new(ErrorCode::UnsupportedMediaType, message));
+    }
+    let has_json = matches!(parts.method, Method::POST | Method::PUT) && !received.body.is_empty();
+    if is_grpc_path || !has_json {
         return Ok(());
     }
     let media = parts
@@ -163,10 +219,7 @@ fn check_media_type(parts: &Parts, body: &Bytes) -> Result<(), ApiError> {
 /// Code of a failure that the audit index does not have.
 fn unrecorded(response: &Response) -> Option<String> {
     match response.extensions().get() {
-        Some(Part::Error {
-            body,
-            is_recorded: false,
-        }) => Some(body.code.clone()),
+        Some(Part::Error(error)) if !error.is_recorded => Some(error.code.as_str().to_owned()),
         _ => None,
     }
 }

@@ -1,11 +1,12 @@
-//! REST for clients: the only HTTP of the product.
+//! REST and gRPC for clients, on one port: the only HTTP of the product.
 //!
-//! It authenticates calls, limits them, keeps idempotency and renders one envelope. What may be
+//! It authenticates calls, limits them, keeps idempotency and renders every answer. What may be
 //! done is decided below: by the coordinator's early checks, and by every participant for itself.
 //!
 //! Order of the layers, outermost first: `envelope` (request id, log, metrics, one form for every
-//! answer), `intake` (headers, body, concurrency), `auth` (HMAC, time window, nonce),
-//! `idempotency`, then the handlers in `routes/`.
+//! answer: JSON or a gRPC status), `intake` (headers, body, concurrency), `auth` (HMAC, time window,
+//! nonce), `idempotency`, then the handlers: `routes/` for REST, `grpc/` for gRPC. Both only
+//! translate; what calls do is in `operations` and `watch`, once.
 
 #![cfg_attr(
     test,
@@ -17,16 +18,20 @@ mod auth;
 mod body;
 mod config;
 mod context;
+mod deadline;
 mod envelope;
 mod error;
 mod gateway;
+mod grpc;
 mod idempotency;
 mod intake;
 mod observe;
 mod openapi;
+mod operations;
 mod process;
 mod routes;
 mod serve;
+mod watch;
 
 pub use auth::{Credential, Credentials, CredentialsError, SignedHeaders, sign_request};
 pub use config::{GatewayConfig, GatewayLimits};

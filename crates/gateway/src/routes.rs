@@ -1,5 +1,6 @@
 //! One file per resource.
 
+mod batch;
 mod health;
 mod keys;
 mod nodes;
@@ -8,10 +9,9 @@ mod sessions;
 mod sign;
 mod verify;
 
-use std::time::Duration;
-
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{FromRequestParts, Path, Query};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query};
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
@@ -22,12 +22,15 @@ use serde::de::DeserializeOwned;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::config::GatewayLimits;
+use crate::context::Protocol;
 use crate::envelope::envelope;
 use crate::error::ApiError;
 use crate::gateway::Gateway;
+use crate::grpc;
 use crate::idempotency::idempotency;
 use crate::intake::intake;
+
+pub(crate) use health::check_ready;
 
 /// The calls that are authenticated.
 pub(crate) fn api() -> OpenApiRouter<Gateway> {
@@ -35,8 +38,9 @@ pub(crate) fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(keys::create, keys::list))
         .routes(routes!(keys::get, keys::put))
         .routes(routes!(sign::sign))
+        .routes(routes!(batch::sign_batch))
         .routes(routes!(verify::verify))
-        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::create, sessions::list))
         .routes(routes!(sessions::get))
         .routes(routes!(sessions::cancel))
         .routes(routes!(nodes::list))
@@ -59,19 +63,26 @@ pub(crate) fn router(gateway: Gateway) -> Router {
     let (open, _) = open().split_for_parts();
     api.method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(gateway.clone(), idempotency))
+        .merge(grpc::authenticated(&gateway))
         .layer(from_fn_with_state(gateway.clone(), intake))
+        // `intake` has its own limit, for every body.
+        .layer(DefaultBodyLimit::disable())
+        .merge(grpc::open(&gateway))
         .merge(open.method_not_allowed_fallback(method_not_allowed))
         .fallback_service(routing::any(not_found))
         .layer(from_fn_with_state(gateway.clone(), envelope))
         .with_state(gateway)
 }
 
-async fn not_found() -> Response {
-    ApiError::new(
-        ErrorCode::NotFound,
-        "there is no such path; see /openapi.json",
-    )
-    .into_response()
+async fn not_found(headers: HeaderMap) -> Response {
+    let error = match Protocol::of(&headers) {
+        Protocol::Rest => {
+            let message = "there is no such path; see /openapi.json";
+            ApiError::new(ErrorCode::NotFound, message)
+        }
+        Protocol::Grpc => ApiError::new(ErrorCode::NotImplemented, "there is no such method"),
+    };
+    error.into_response()
 }
 
 async fn method_not_allowed() -> Response {
@@ -120,14 +131,4 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Search<T> {
             .map(|Query(query)| Self(query))
             .map_err(|error| ApiError::new(ErrorCode::InvalidArgument, error.body_text()))
     }
-}
-
-/// How long to wait for a result.
-pub(crate) fn wait(asked: Option<u64>, limits: &GatewayLimits) -> Result<Duration, ApiError> {
-    let most = limits.max_wait_ms;
-    let wait_ms = asked.unwrap_or(limits.default_wait_ms);
-    if wait_ms > most {
-        return Err(ApiError::invalid("wait_ms", &format!("at most {most}")));
-    }
-    Ok(Duration::from_millis(wait_ms))
 }

@@ -1,4 +1,4 @@
-use std::future::Future;
+use std::future::{Future, IntoFuture as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -9,18 +9,16 @@ use crate::gateway::Gateway;
 /// How often samples of histograms are folded into their buckets, scraped or not.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
-/// Serves until `shutdown` is done, then finishes what runs.
+/// Serves REST and gRPC, over HTTP/1 and HTTP/2, until `shutdown` is done; then finishes what runs
+/// and ends streams.
 ///
 /// # Errors
-/// Of the listening socket.
+/// Of a listening socket.
 pub async fn serve(
     gateway: &Gateway,
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let service = gateway
-        .router()
-        .into_make_service_with_connect_info::<SocketAddr>();
     let metrics = gateway.0.metrics.clone();
     let upkeep = tokio::spawn(async move {
         loop {
@@ -28,9 +26,22 @@ pub async fn serve(
             metrics.run_upkeep();
         }
     });
-    let served = axum::serve(listener, service)
-        .with_graceful_shutdown(shutdown)
-        .await;
+    let closing = gateway.0.closing.clone();
+    let stop = tokio::spawn(async move {
+        shutdown.await;
+        closing.cancel();
+    });
+    let router = gateway.router();
+    let serving = listeners.into_iter().map(|listener| {
+        let service = router
+            .clone()
+            .into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, service)
+            .with_graceful_shutdown(gateway.0.closing.clone().cancelled_owned())
+            .into_future()
+    });
+    let served = futures::future::try_join_all(serving).await;
+    stop.abort();
     upkeep.abort();
-    served
+    served.map(|_| ())
 }

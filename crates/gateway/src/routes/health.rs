@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::answer::Answer;
 use crate::error::ApiError;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Inner};
 use crate::openapi::{Errors, document};
 use crate::process;
 
@@ -55,7 +55,12 @@ pub(crate) async fn live() -> Answer<Live> {
     responses((status = 200, description = "They can", body = Success<Ready>), Errors)
 )]
 pub(crate) async fn ready(State(gateway): State<Gateway>) -> Result<Answer<Ready>, ApiError> {
-    let coordinator = &gateway.0.coordinator;
+    check_ready(&gateway.0).await.map(Answer::ok)
+}
+
+/// Whether requests can be served, for every kind of health check.
+pub(crate) async fn check_ready(inner: &Inner) -> Result<Ready, ApiError> {
+    let coordinator = &inner.coordinator;
     // Pruning is a write transaction, as real work is, and harmless.
     coordinator.store().prune(now()).await?;
     let health = coordinator.cluster_health();
@@ -70,11 +75,11 @@ pub(crate) async fn ready(State(gateway): State<Gateway>) -> Result<Answer<Ready
             .with("connected", health.connected)
             .with("missing", missing));
     }
-    Ok(Answer::ok(Ready {
+    Ok(Ready {
         status: "ready".to_owned(),
         nodes_connected: health.connected,
         nodes_total: health.total,
-    }))
+    })
 }
 
 /// Metrics in the Prometheus text format.

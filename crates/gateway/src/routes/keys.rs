@@ -1,15 +1,17 @@
 use axum::extract::State;
+use axum::http::StatusCode;
 use quorate_api::rest::{CreateKeyRequest, KeyList, KeyView, Success, UpdateKeyRequest};
 use quorate_coordinator::KeyQuery;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Authenticated, Id, Search, wait};
+use super::{Authenticated, Id, Search};
 use crate::answer::Answer;
 use crate::body::Body;
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::openapi::{Errors, IdempotencyHeader};
+use crate::operations;
 
 /// Filters of the list.
 #[derive(Deserialize, IntoParams)]
@@ -49,19 +51,8 @@ pub(crate) async fn create(
     Authenticated(caller): Authenticated,
     Body(request): Body<CreateKeyRequest>,
 ) -> Result<Answer<KeyView>, ApiError> {
-    let wait = wait(request.wait_ms, &gateway.0.limits)?;
-    let reply = gateway
-        .0
-        .coordinator
-        .create_key(&caller, request, wait)
-        .await?;
-    let key_id = &reply.key.key_id;
-    tracing::info!(key = %key_id, complete = reply.is_complete, "key creation answered");
-    Ok(if reply.is_complete {
-        Answer::created(reply.key)
-    } else {
-        Answer::accepted(reply.key)
-    })
+    let outcome = operations::create_key(&gateway.0, &caller, request).await?;
+    Ok(Answer::of(outcome, StatusCode::CREATED))
 }
 
 /// Lists keys, newest first.

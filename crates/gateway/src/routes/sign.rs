@@ -1,12 +1,14 @@
 use axum::extract::State;
+use axum::http::StatusCode;
 use quorate_api::rest::{SignRequest, SignResult, Success};
 
-use super::{Authenticated, wait};
+use super::Authenticated;
 use crate::answer::Answer;
 use crate::body::Body;
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::openapi::{Errors, IdempotencyHeader};
+use crate::operations;
 
 /// Makes one signature.
 ///
@@ -26,13 +28,6 @@ pub(crate) async fn sign(
     Authenticated(caller): Authenticated,
     Body(request): Body<SignRequest>,
 ) -> Result<Answer<SignResult>, ApiError> {
-    let wait = wait(request.wait_ms, &gateway.0.limits)?;
-    let reply = gateway.0.coordinator.sign(&caller, request, wait).await?;
-    let (session, key) = (&reply.result.session_id, &reply.result.key_id);
-    tracing::info!(%session, %key, complete = reply.is_complete, "signature answered");
-    Ok(if reply.is_complete {
-        Answer::ok(reply.result)
-    } else {
-        Answer::accepted(reply.result)
-    })
+    let outcome = operations::sign(&gateway.0, &caller, request).await?;
+    Ok(Answer::of(outcome, StatusCode::OK))
 }
