@@ -3,6 +3,7 @@ use std::fmt;
 use quorate_types::{Algorithm, ChainId, Curve};
 
 use crate::ethereum::{self, EthereumNetwork};
+use crate::solana::{self, SolanaNetwork};
 use crate::{Decoded, KeyContext, Refusal, Signature, SignedTransaction, SigningTarget};
 
 /// The address kind that every chain has.
@@ -16,15 +17,21 @@ pub enum Chain {
     None,
     /// Ethereum and its test networks.
     Ethereum(EthereumNetwork),
+    /// Solana and its test networks.
+    Solana(SolanaNetwork),
 }
 
 impl Chain {
     /// Every chain, in the order of the documentation.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 9] = [
         Self::Ethereum(EthereumNetwork::Mainnet),
         Self::Ethereum(EthereumNetwork::Sepolia),
         Self::Ethereum(EthereumNetwork::Holesky),
         Self::Ethereum(EthereumNetwork::Local),
+        Self::Solana(SolanaNetwork::Mainnet),
+        Self::Solana(SolanaNetwork::Devnet),
+        Self::Solana(SolanaNetwork::Testnet),
+        Self::Solana(SolanaNetwork::Local),
         Self::None,
     ];
 
@@ -42,6 +49,7 @@ impl Chain {
         match self {
             Self::None => "none",
             Self::Ethereum(network) => network.as_str(),
+            Self::Solana(network) => network.as_str(),
         }
     }
 
@@ -49,7 +57,7 @@ impl Chain {
     #[must_use]
     pub const fn network_chain_id(self) -> Option<u64> {
         match self {
-            Self::None => None,
+            Self::None | Self::Solana(_) => None,
             Self::Ethereum(network) => Some(network.chain_id()),
         }
     }
@@ -60,6 +68,7 @@ impl Chain {
         match self {
             Self::None => &[Algorithm::Ecdsa, Algorithm::EdDsa, Algorithm::Schnorr],
             Self::Ethereum(_) => &[Algorithm::Ecdsa],
+            Self::Solana(_) => &[Algorithm::EdDsa],
         }
     }
 
@@ -124,31 +133,36 @@ impl Chain {
         match self {
             Self::None => Ok(None),
             Self::Ethereum(_) => ethereum::address_of(public_key).map(Some),
+            Self::Solana(_) => solana::address_of(public_key).map(Some),
         }
     }
 
     /// Puts signatures into an unsigned transaction of `key`.
     pub(crate) fn assemble(
         self,
-        _key: &KeyContext<'_>,
+        key: &KeyContext<'_>,
         payload: &[u8],
         signatures: &[Signature],
     ) -> Result<SignedTransaction, Refusal> {
         match self {
             Self::None => Err(self.without_transactions()),
             Self::Ethereum(network) => ethereum::assemble(network, payload, signatures),
+            Self::Solana(_) => solana::assemble(key, payload, signatures),
         }
     }
 
     /// What an unsigned transaction does, and what is signed for it.
     pub(crate) fn transaction(
         self,
-        _key: &KeyContext<'_>,
+        key: &KeyContext<'_>,
         payload: &[u8],
     ) -> Result<(Decoded, Vec<SigningTarget>), Refusal> {
         match self {
             Self::None => Err(self.without_transactions()),
             Self::Ethereum(network) => ethereum::read(network, payload),
+            Self::Solana(_) => {
+                solana::read(key, payload).map(|(decoded, target)| (decoded, vec![target]))
+            }
         }
     }
 

@@ -12,18 +12,78 @@ use crate::Uint256;
 pub struct Decoded {
     /// The act as a whole.
     pub kind: EffectKind,
-    /// Address that pays, if the payload names it. Ethereum's payloads do not.
+    /// Address that pays, where it follows from the payload. Ethereum's payloads do not name it.
     pub from: Option<String>,
     /// What leaves, and where to.
     pub outputs: Vec<Output>,
-    /// Most that can be paid as a fee, in the smallest native unit (wei).
+    /// Most that can be paid as a fee, in the smallest native unit (wei, satoshi, lamport).
     pub fee: Option<Uint256>,
+    /// Size that the fee is paid for, in virtual bytes (Bitcoin).
+    pub virtual_size: Option<u64>,
     /// Position of the transaction in its account's sequence.
     pub nonce: Option<u64>,
     /// When the payload stops being valid, if it does.
     pub valid_until: Option<UnixSeconds>,
     /// What a person should look at.
     pub warnings: Vec<Warning>,
+    /// What else the payload says, by name.
+    pub facts: Vec<Fact>,
+}
+
+impl Decoded {
+    /// An act about which nothing else is known.
+    pub(crate) const fn new(kind: EffectKind) -> Self {
+        Self {
+            kind,
+            from: None,
+            outputs: Vec::new(),
+            fee: None,
+            virtual_size: None,
+            nonce: None,
+            valid_until: None,
+            warnings: Vec::new(),
+            facts: Vec::new(),
+        }
+    }
+
+    /// Adds a warning, once.
+    pub(crate) fn warn(&mut self, warning: Warning) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+}
+
+/// Something that a payload says and that is neither an amount nor a warning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fact {
+    /// What it is, such as `memo` or `lock_time`.
+    pub name: &'static str,
+    /// What it says. Control characters are escaped, so that it can be shown anywhere.
+    pub value: String,
+}
+
+impl Fact {
+    /// Escapes what a terminal would obey: the payload chose this text.
+    pub(crate) fn new(name: &'static str, value: impl AsRef<str>) -> Self {
+        let is_plain = |c: &char| !c.is_control() && !is_invisible(*c);
+        let written = value.as_ref().chars().map(|c| match c {
+            '\\' => "\\\\".to_owned(),
+            _ if is_plain(&c) => c.to_string(),
+            _ => c.escape_unicode().to_string(),
+        });
+        Self {
+            name,
+            value: written.collect(),
+        }
+    }
+}
+
+/// Characters that change how their neighbours look: marks of direction and of no width.
+const fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}')
 }
 
 /// The act as a whole.
@@ -37,7 +97,7 @@ pub enum EffectKind {
     TokenTransfer,
     /// ERC-20 `approve`: somebody else may take tokens of the contract later.
     TokenApproval,
-    /// Code of a contract runs, with an effect that is not decoded.
+    /// Code of a contract or program runs, with an effect that is not decoded.
     ContractCall,
     /// A new contract is deployed, with an effect that is not decoded.
     ContractCreation,
@@ -56,13 +116,15 @@ pub struct Output {
     pub asset: Asset,
     /// How much, in the smallest unit of the asset.
     pub amount: Uint256,
+    /// Whether it comes back to the key itself (Bitcoin).
+    pub is_change: bool,
 }
 
 /// What is moved.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Asset {
-    /// The coin of the chain, in its smallest unit (wei).
+    /// The coin of the chain, in its smallest unit (wei, satoshi, lamport).
     Native,
     /// Tokens of the contract with this address.
     ///
@@ -90,7 +152,7 @@ impl Serialize for Asset {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Warning {
-    /// Code of a contract runs, with data that is not decoded.
+    /// Code of a contract or program runs, with data that is not decoded.
     ContractCall,
     /// A contract is deployed.
     ContractCreation,
@@ -102,6 +164,11 @@ pub enum Warning {
     ValueToToken,
     /// The receiver is the zero address: what is sent there is gone.
     ZeroAddress,
+    /// The transaction stays valid until a nonce on the chain changes, not for about a minute
+    /// (Solana).
+    DurableNonce,
+    /// Accounts of a call stand in a table on the chain, not in the payload (Solana).
+    AddressTable,
     /// The meaning of what is signed is not known.
     MeaningUnknown,
 }
@@ -117,6 +184,8 @@ impl Warning {
             Self::UnlimitedApproval => "unlimited_approval",
             Self::ValueToToken => "value_to_token",
             Self::ZeroAddress => "zero_address",
+            Self::DurableNonce => "durable_nonce",
+            Self::AddressTable => "address_table",
             Self::MeaningUnknown => "meaning_unknown",
         }
     }
@@ -147,5 +216,23 @@ impl EffectKind {
 impl fmt::Display for EffectKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fact__must_not_reach_a_terminal_as_a_command() {
+        for (said, shown) in [
+            ("Lunch, Zoë 🍜", "Lunch, Zoë 🍜"),
+            ("\u{1b}[2Jgone", "\\u{1b}[2Jgone"),
+            ("a\r\nb", "a\\u{d}\\u{a}b"),
+            ("to \u{202e}ecila", "to \\u{202e}ecila"),
+            ("\\u{1b}", "\\\\u{1b}"),
+        ] {
+            assert_eq!(Fact::new("memo", said).value, shown);
+        }
     }
 }

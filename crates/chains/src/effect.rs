@@ -54,9 +54,9 @@ pub fn effect_of(
             check_right(message_type, rights, Right::RawMessage)?;
             let target = match algorithm {
                 Algorithm::EdDsa => SigningTarget::whole_message(payload),
-                _ => SigningTarget::digest_only(Digest32::from_array(
-                    Sha256::digest(payload).into(),
-                )),
+                _ => {
+                    SigningTarget::digest_only(Digest32::from_array(Sha256::digest(payload).into()))
+                }
             };
             Ok(Effect::opaque(EffectKind::RawMessage, target))
         }
@@ -94,22 +94,12 @@ impl Effect {
     /// The names of what is signed, one for each signature, in order.
     #[must_use]
     pub fn digests(&self) -> Vec<Digest32> {
-        self.targets
-            .iter()
-            .map(|target| *target.digest())
-            .collect()
+        self.targets.iter().map(|target| *target.digest()).collect()
     }
 
     fn opaque(kind: EffectKind, target: SigningTarget) -> Self {
-        let decoded = Decoded {
-            kind,
-            from: None,
-            outputs: Vec::new(),
-            fee: None,
-            nonce: None,
-            valid_until: None,
-            warnings: vec![Warning::MeaningUnknown],
-        };
+        let mut decoded = Decoded::new(kind);
+        decoded.warn(Warning::MeaningUnknown);
         Self {
             targets: vec![target],
             decoded,

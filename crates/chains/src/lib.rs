@@ -20,13 +20,15 @@ mod decoded;
 mod effect;
 mod ethereum;
 mod key_context;
+mod reader;
 mod refusal;
 mod signed;
+mod solana;
 mod target;
 mod uint256;
 
 pub use chain::{Chain, DEFAULT_ADDRESS_KIND};
-pub use decoded::{Asset, Decoded, EffectKind, Output, Warning};
+pub use decoded::{Asset, Decoded, EffectKind, Fact, Output, Warning};
 pub use effect::{Effect, assemble, effect_of};
 pub use ethereum::EthereumNetwork;
 pub use key_context::KeyContext;
@@ -34,6 +36,7 @@ pub use quorate_types::MessageType;
 pub use quorate_verify::Signature;
 pub use refusal::{EncodingFault, Refusal};
 pub use signed::SignedTransaction;
+pub use solana::SolanaNetwork;
 pub use target::{KeyTweak, SigningTarget};
 pub use uint256::Uint256;
 

@@ -38,6 +38,15 @@ pub enum EncodingFault {
     /// A fixed-size value has another size.
     #[error("of the wrong length")]
     WrongLength,
+    /// Something that may be there once is there twice.
+    #[error("there twice")]
+    Duplicate,
+    /// A number or place beyond what the format allows or the payload has.
+    #[error("out of range")]
+    OutOfRange,
+    /// Something that must be empty here is not.
+    #[error("not empty")]
+    NotEmpty,
 }
 
 /// Why Quorate does not sign something, or has no address for a key. The caller must act.
@@ -122,12 +131,14 @@ pub enum Refusal {
         length: usize,
     },
     /// The chain has transactions of this type, but Quorate does not sign them.
-    #[error("transaction type 0x{code:02x} ({name}) is not supported: legacy and EIP-1559 are")]
+    #[error("transaction type 0x{code:02x} ({name}) is not supported: {supported} are")]
     UnsupportedTransactionType {
         /// First byte of the payload.
         code: u8,
         /// Name of the type, or `unknown`.
         name: &'static str,
+        /// What is supported.
+        supported: &'static str,
     },
     /// The payload is not the one encoding of a transaction (row D5).
     #[error("the transaction's field `{field}` is {fault}")]
@@ -162,6 +173,21 @@ pub enum Refusal {
     /// Gas limit times price per gas is 2¹²⁸ wei or more: more than exists.
     #[error("the greatest fee is more than can exist")]
     FeeTooLarge,
+    /// The key is not among the signers of the transaction.
+    #[error("the transaction is not to be signed by this key")]
+    NotTheSigner,
+    /// Others must sign too; a transaction with only some of its signatures is of no use.
+    #[error(
+        "the transaction needs {needed} signers: only transactions of one signer are supported"
+    )]
+    OtherSigners {
+        /// Signers that it needs, with the key.
+        needed: usize,
+    },
+    /// The receiver of a transfer stands in a table on the chain, so the payload does not say who
+    /// it is.
+    #[error("the receiver of a transfer is named by an address table, not by the transaction")]
+    UnknownReceiver,
     /// The transaction needs another number of signatures.
     #[error("the transaction needs {needed} signatures, not {found}")]
     SignatureCount {
@@ -179,6 +205,10 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    pub(crate) const fn malformed(field: &'static str, fault: EncodingFault) -> Self {
+        Self::Malformed { field, fault }
+    }
+
     /// Stable name for APIs and audit records.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -200,6 +230,9 @@ impl Refusal {
             Self::WrongNetwork { .. } => "wrong_network",
             Self::TipAboveFee => "tip_above_fee",
             Self::FeeTooLarge => "fee_too_large",
+            Self::NotTheSigner => "not_the_signer",
+            Self::OtherSigners { .. } => "other_signers",
+            Self::UnknownReceiver => "unknown_receiver",
             Self::SignatureCount { .. } => "signature_count",
             Self::RecoveryId(_) => "recovery_id",
             Self::InvalidSignature(_) => "invalid_signature",

@@ -154,7 +154,11 @@ fn unsupported_type(code: u8) -> Refusal {
         0x04 => "EIP-7702, set code",
         _ => "unknown",
     };
-    Refusal::UnsupportedTransactionType { code, name }
+    Refusal::UnsupportedTransactionType {
+        code,
+        name,
+        supported: "legacy and EIP-1559",
+    }
 }
 
 #[cfg(test)]

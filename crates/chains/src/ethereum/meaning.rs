@@ -23,13 +23,9 @@ impl Transaction {
     /// What it does, for people and policies.
     pub(super) fn meaning(&self) -> Decoded {
         let mut decoded = Decoded {
-            kind: EffectKind::Transfer,
-            from: None,
-            outputs: Vec::new(),
             fee: self.greatest_fee().map(Uint256::from),
             nonce: Some(self.nonce),
-            valid_until: None,
-            warnings: Vec::new(),
+            ..Decoded::new(EffectKind::Transfer)
         };
         match self.to {
             None => self.describe_creation(&mut decoded),
@@ -80,6 +76,7 @@ impl Transaction {
             to: Some(checksummed(&to)),
             asset: Asset::Token(checksummed(token)),
             amount,
+            is_change: false,
         });
     }
 
@@ -88,6 +85,7 @@ impl Transaction {
             to: to.map(checksummed),
             asset: Asset::Native,
             amount: self.value,
+            is_change: false,
         }
     }
 }

@@ -206,7 +206,17 @@ fn chain__should_be_found_by_its_id_only() {
     let ids = Chain::ALL.map(Chain::network_chain_id);
     assert_eq!(
         ids,
-        [Some(1), Some(11_155_111), Some(17_000), Some(31_337), None]
+        [
+            Some(1),
+            Some(11_155_111),
+            Some(17_000),
+            Some(31_337),
+            None,
+            None,
+            None,
+            None,
+            None
+        ]
     );
 }
 

@@ -7,3 +7,6 @@ mod ethereum_assembling;
 mod ethereum_hostile_bytes;
 mod ethereum_vectors;
 mod fixture;
+mod solana_hostile_bytes;
+mod solana_refusals;
+mod solana_vectors;

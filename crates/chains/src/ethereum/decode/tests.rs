@@ -336,7 +336,9 @@ fn type__must_be_refused_unless_legacy_or_1559() {
     for code in (0..0xc0).filter(|code| *code != EIP1559) {
         let payload = [vec![code], body.clone()].concat();
         match refusal(&payload) {
-            Refusal::UnsupportedTransactionType { code: found, name } => {
+            Refusal::UnsupportedTransactionType {
+                code: found, name, ..
+            } => {
                 assert_eq!(found, code);
                 let known = matches!(code, 1 | 3 | 4);
                 assert_eq!(name != "unknown", known, "type {code}");
