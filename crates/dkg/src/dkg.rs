@@ -3,7 +3,7 @@ use quorate_protocol::{Abort, Next, Outbox, Phases, Roster, RoundInput, RoundSpe
 use quorate_types::Digest32;
 use rand_core::CryptoRng;
 
-use crate::message::MAX_OPENING_BYTES;
+use crate::message::{COMMITMENT_BYTES, MAX_OPENING_BYTES, SHARE_BYTES};
 use crate::output::DkgOutput;
 use crate::round1::Round1;
 use crate::round2::Round2;
@@ -42,6 +42,7 @@ impl<G: Group> Phases for Dkg<G> {
     type Output = DkgOutput;
     const ROUNDS: u8 = 3;
     const SIGNED: bool = true;
+    const MAX_BODY_BYTES: usize = COMMITMENT_BYTES + MAX_OPENING_BYTES + SHARE_BYTES;
 
     fn round(&self) -> RoundSpec {
         let echoed = |number, name, max_bytes| RoundSpec {
@@ -52,14 +53,16 @@ impl<G: Group> Phases for Dkg<G> {
             direct: None,
         };
         match self {
-            Self::Round1(_) => echoed(1, "commit", 32),
+            Self::Round1(_) => echoed(1, "commit", COMMITMENT_BYTES),
             Self::Round2(_) => echoed(2, "reveal", MAX_OPENING_BYTES),
             Self::Round3(_) => RoundSpec {
                 number: 3,
                 name: "shares",
                 broadcast: None,
                 echo: false,
-                direct: Some(Traffic { max_bytes: 64 }),
+                direct: Some(Traffic {
+                    max_bytes: SHARE_BYTES,
+                }),
             },
         }
     }

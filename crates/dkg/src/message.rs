@@ -4,6 +4,10 @@ use quorate_crypto::{Group, SecretName, SecretScalar};
 use quorate_types::{Canonical, DecodeError, Digest32, PartyIndex, Reader, Writer};
 use zeroize::Zeroizing;
 
+/// Bytes of a [`Commitment`].
+pub(crate) const COMMITMENT_BYTES: usize = 32;
+/// Bytes of a [`Share`].
+pub(crate) const SHARE_BYTES: usize = 2 * 32;
 /// Longest [`Opening`] in bytes: 20 commitments of 33 bytes for each secret need about 1.7 KiB.
 pub const MAX_OPENING_BYTES: usize = 4096;
 /// Most commitments that decode. More than any t, so that t + 1 is blamed as a wrong degree.
@@ -154,7 +158,7 @@ impl Canonical for Share {
 
     // Reserved at once: a vector that grows leaves unwiped copies of the shares behind.
     fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(64);
+        let mut bytes = Vec::with_capacity(SHARE_BYTES);
         bytes.extend_from_slice(self.x.as_slice());
         bytes.extend_from_slice(self.k.as_slice());
         bytes

@@ -42,6 +42,7 @@ impl Phases for Setup {
     type Output = PairSetups;
     const ROUNDS: u8 = 2;
     const SIGNED: bool = true;
+    const MAX_BODY_BYTES: usize = message::SEED_COMMITMENT + message::MAX_PAIR_INIT;
 
     fn round(&self) -> RoundSpec {
         let (number, name, max_bytes) = match &self.0 {

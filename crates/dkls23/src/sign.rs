@@ -79,6 +79,7 @@ impl Phases for Sign {
     const ROUNDS: u8 = 3;
     /// Nothing of a signing run must convince a third party, and the links authenticate.
     const SIGNED: bool = false;
+    const MAX_BODY_BYTES: usize = message::EXTENSION + message::PRODUCT + message::SIGNATURE_SHARE;
 
     fn round(&self) -> RoundSpec {
         let exactly = |max_bytes| Some(Traffic { max_bytes });

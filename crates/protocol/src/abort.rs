@@ -29,6 +29,8 @@ pub enum Reason {
     WrongRound,
     /// A second, different message for one place of one round.
     Duplicate,
+    /// More messages or bytes than a whole run of the protocol has.
+    Flooded,
     /// The sender's signature over a message does not verify.
     BadSignature,
     /// A party signed two different broadcasts for one round (row B5).
@@ -96,6 +98,7 @@ impl Reason {
             Self::WrongSession => "wrong_session",
             Self::WrongRound => "wrong_round",
             Self::Duplicate => "duplicate",
+            Self::Flooded => "flooded",
             Self::BadSignature => "bad_signature",
             Self::Equivocation => "equivocation",
             Self::BadEcho => "bad_echo",

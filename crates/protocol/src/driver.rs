@@ -150,6 +150,16 @@ impl<P: Phases> Driver<P> {
         effects
     }
 
+    /// Ends the run because a party sent more than an [`Allowance`](crate::Allowance): copies without
+    /// end, which single messages do not show (step 3.8).
+    pub fn flooded(&mut self, by: PartyIndex) -> Vec<Effect<P::Output>> {
+        let mut effects = Vec::new();
+        if self.is_running() {
+            self.end(Abort::new(Reason::Flooded, [by]), &mut effects);
+        }
+        effects
+    }
+
     /// Steps 3.1 to 3.7: all checks of one message before it is kept.
     fn admit(&mut self, from: PartyIndex, bytes: &[u8]) -> Result<(), Abort> {
         let blame = |reason| Abort::new(reason, [from]);
@@ -264,16 +274,17 @@ impl<P: Phases> Driver<P> {
         };
         match slot {
             Slot::Broadcast => {
+                let mut body = body;
                 state.broadcasts.insert(
                     from,
                     Broadcast {
-                        body,
+                        body: std::mem::take(&mut *body),
                         digest,
                         signature,
                     },
                 );
             }
-            Slot::Direct => drop(state.directs.insert(from, Zeroizing::new(body))),
+            Slot::Direct => drop(state.directs.insert(from, body)),
             Slot::Echo => {
                 let Echo(entries) = Echo::from_bytes(&body).map_err(|_| Reason::Malformed)?;
                 state.echoes.insert(from, entries);
@@ -359,6 +370,7 @@ impl<P: Phases> Driver<P> {
     fn send(&mut self, outbox: Outbox, effects: &mut Vec<Effect<P::Output>>) {
         let Outbox { broadcast, directs } = outbox;
         if let Some(body) = broadcast {
+            let body = Zeroizing::new(body);
             let mut envelope = self.envelope(Slot::Broadcast, self.roster.me(), body);
             self.sign(&mut envelope);
             for to in self.roster.others() {
@@ -371,14 +383,13 @@ impl<P: Phases> Driver<P> {
             self.state.own_broadcast = Some(Broadcast {
                 digest: envelope.body_digest(),
                 signature: envelope.signature,
-                body: envelope.body,
+                body: std::mem::take(&mut *envelope.body),
             });
         }
         for (to, body) in directs {
-            let mut envelope = self.envelope(Slot::Direct, to, body.to_vec());
+            let mut envelope = self.envelope(Slot::Direct, to, body);
             self.sign(&mut envelope);
             let message = Zeroizing::new(envelope.to_bytes());
-            zeroize::Zeroize::zeroize(&mut envelope.body);
             effects.push(Effect::Send { to, message });
         }
     }
@@ -389,7 +400,8 @@ impl<P: Phases> Driver<P> {
         self.state.echo_sent = true;
         let body = echo.to_bytes();
         for to in self.roster.others() {
-            let message = Zeroizing::new(self.envelope(Slot::Echo, to, body.clone()).to_bytes());
+            let envelope = self.envelope(Slot::Echo, to, Zeroizing::new(body.clone()));
+            let message = Zeroizing::new(envelope.to_bytes());
             effects.push(Effect::Send { to, message });
         }
         Ok(())
@@ -407,7 +419,8 @@ impl<P: Phases> Driver<P> {
             abort.evidence = self.signed.iter().filter(blamed).cloned().collect();
         }
         for to in self.roster.others() {
-            let message = Zeroizing::new(self.envelope(Slot::Abort, to, Vec::new()).to_bytes());
+            let envelope = self.envelope(Slot::Abort, to, Zeroizing::default());
+            let message = Zeroizing::new(envelope.to_bytes());
             effects.push(Effect::Send { to, message });
         }
         effects.push(Effect::Aborted(abort));
@@ -430,7 +443,7 @@ impl<P: Phases> Driver<P> {
         }
     }
 
-    fn envelope(&self, slot: Slot, to: PartyIndex, body: Vec<u8>) -> Envelope {
+    fn envelope(&self, slot: Slot, to: PartyIndex, body: Zeroizing<Vec<u8>>) -> Envelope {
         let session = self.roster.session();
         let (round, from) = (self.spec.number, self.roster.me());
         Envelope {

@@ -11,6 +11,9 @@ use crate::envelope::{Slot, statement};
 use crate::roster::Roster;
 use crate::round_state::RoundState;
 
+/// Longest encoding of an [`Echo`] in bytes: a count, and index, digest and signature of each party.
+pub(crate) const MAX_ECHO: usize = 4 + MAX_PARTIES as usize * (1 + 32 + 64);
+
 /// What one party says it received from `from`.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct EchoEntry {

@@ -8,7 +8,7 @@ pub const MAX_ENVELOPE: usize = 1024 * 1024 - 256;
 
 const VERSION: u8 = 1;
 /// All fields but the body: version, session, round, slot, parties, length, flag, signature.
-const ENVELOPE_OVERHEAD: usize = 1 + 16 + 1 + 1 + 2 + 4 + 1 + 64;
+pub(crate) const ENVELOPE_OVERHEAD: usize = 1 + 16 + 1 + 1 + 2 + 4 + 1 + 64;
 
 /// The place of a message within a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,8 +47,9 @@ pub struct Envelope {
     pub from: PartyIndex,
     /// Recipient.
     pub to: PartyIndex,
-    /// Payload; secret if the slot is [`Slot::Direct`].
-    pub body: Vec<u8>,
+    /// Payload; secret if the slot is [`Slot::Direct`]. Wiped on drop, so that also a message that is
+    /// refused leaves nothing behind.
+    pub body: Zeroizing<Vec<u8>>,
     /// Signature over [`Envelope::statement`], where the run signs its messages.
     pub signature: Option<[u8; 64]>,
 }
@@ -149,7 +150,7 @@ impl Canonical for Envelope {
         };
         let from = PartyIndex::read(input)?;
         let to = PartyIndex::read(input)?;
-        let body = input.bytes("body", MAX_ENVELOPE)?.to_vec();
+        let body = Zeroizing::new(input.bytes("body", MAX_ENVELOPE)?.to_vec());
         let signature = match input.u8("signature flag")? {
             0 => None,
             1 => Some(input.array("signature")?),

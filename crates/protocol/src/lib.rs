@@ -32,5 +32,5 @@ pub use abort::{Abort, Evidence, Reason, Sanction};
 pub use driver::{Driver, Effect, Progress, SignBytes};
 pub use envelope::{Envelope, MAX_ENVELOPE, Slot};
 pub use inbox::{Inbox, RoundInput};
-pub use phases::{Next, Outbox, Phases, RoundSpec, Traffic};
+pub use phases::{Allowance, Next, Outbox, Phases, RoundSpec, Traffic};
 pub use roster::{InvalidRoster, Member, Roster};

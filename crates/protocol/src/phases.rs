@@ -7,6 +7,8 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::abort::Abort;
+use crate::echo::MAX_ECHO;
+use crate::envelope::{ENVELOPE_OVERHEAD, MAX_ENVELOPE};
 use crate::inbox::RoundInput;
 
 /// What a round waits for in one slot.
@@ -91,6 +93,27 @@ pub enum Next<P: Phases> {
     Done(P::Output),
 }
 
+/// Most that one party may send to another in a whole run. Whoever sends more is hostile or broken,
+/// whatever it sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// Messages: a broadcast, a direct message and an echo in each round, and one abort.
+    pub messages: usize,
+    /// Encoded envelopes, in bytes.
+    pub bytes: usize,
+}
+
+impl Allowance {
+    /// What a party of this protocol may send.
+    #[must_use]
+    pub const fn of<P: Phases>() -> Self {
+        let rounds = P::ROUNDS as usize;
+        let messages = 3 * rounds + 1;
+        let bytes = P::MAX_BODY_BYTES + rounds * MAX_ECHO + messages * ENVELOPE_OVERHEAD;
+        Self { messages, bytes }
+    }
+}
+
 /// A protocol: an enum of its rounds, each waiting for messages.
 pub trait Phases: Sized {
     /// What the run produces.
@@ -102,6 +125,11 @@ pub trait Phases: Sized {
     /// Whether every broadcast and direct message is signed by its sender's node identity, so that
     /// blame can be proved to others. Echoed rounds need it.
     const SIGNED: bool;
+
+    /// Longest bodies of broadcasts and direct messages that one other party may send in a whole run,
+    /// in sum, in bytes: the limits of its rounds added up. Bounds what waits in memory
+    /// ([`Allowance`]). The default is what envelopes can hold; a protocol says what it needs.
+    const MAX_BODY_BYTES: usize = 2 * MAX_ENVELOPE * Self::ROUNDS as usize;
 
     /// What the current round waits for.
     fn round(&self) -> RoundSpec;

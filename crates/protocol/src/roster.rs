@@ -117,6 +117,19 @@ impl Roster {
         self.members.get(&index)
     }
 
+    /// Roster and context of one part of this session, for example its OT set-up.
+    ///
+    /// The part is named by the digest of everything agreed: this session, the parties and `purpose`
+    /// (`docs/protocols/rounds.md` §1.4). So nodes whom a dishonest coordinator told different things
+    /// in one session are in different parts and never see a message of each other.
+    #[must_use]
+    pub fn part(self, label: &str, purpose: &[u8]) -> (Self, Digest32) {
+        let session = self.session.part(label, &self.context(purpose));
+        let part = Self { session, ..self };
+        let context = part.context(purpose);
+        (part, context)
+    }
+
     /// Digest of everything that the run depends on; proofs and signatures are bound to it.
     ///
     /// `purpose` is what the parties agreed to do (protocol, version, curve, intent…), already in

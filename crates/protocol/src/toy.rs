@@ -51,6 +51,7 @@ impl Phases for Toy {
     type Output = Said;
     const ROUNDS: u8 = 2;
     const SIGNED: bool = true;
+    const MAX_BODY_BYTES: usize = 2 * 4;
 
     fn round(&self) -> RoundSpec {
         let traffic = Some(Traffic { max_bytes: 4 });

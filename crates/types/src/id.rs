@@ -190,9 +190,14 @@ hex_id!(
 
 impl SessionId {
     /// The id of a part of this session, such as its OT set-up. Both ids name the same attempt.
+    ///
+    /// `agreed` is a digest of everything that the parties of the part must agree on. Nodes that
+    /// were told different things in one session never meet, so that none blames another for what
+    /// a third did to both (`docs/protocols/rounds.md` §1.4).
     #[must_use]
-    pub fn part(&self, label: &str) -> Self {
-        let hash = Digest32::of(b"quorate session part v1", &[&self.0, label.as_bytes()]);
+    pub fn part(&self, label: &str, agreed: &Digest32) -> Self {
+        let parts: [&[u8]; 3] = [&self.0, label.as_bytes(), agreed.as_bytes()];
+        let hash = Digest32::of(b"quorate session part v1", &parts);
         let mut id = [0; 16];
         id.copy_from_slice(
             hash.as_bytes()

@@ -79,7 +79,7 @@ fn b4_a_hundred_aborts_after_round_1__must_be_counted_and_gain_nothing<G: Group>
                 assert_eq!(envelope.round, 1);
                 assert_eq!(envelope.body.len(), 32);
                 assert!(
-                    commitments.insert(envelope.body.clone()),
+                    commitments.insert(envelope.body.to_vec()),
                     "salted, never the same"
                 );
             }

@@ -45,11 +45,37 @@ impl Canonical for PairInit {
     }
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
-            seed: Zeroizing::new(input.array("seed")?),
+            seed: wiped(input.take("seed", HASH)?),
             salt: input.take("salt", SALT)?.to_vec(),
             multiplication: MultiplicationInit::read(input)?,
         })
     }
+
+    // Reserved at once: a vector that grows leaves unwiped copies of the seed behind.
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Writer::with_capacity(MAX_PAIR_INIT);
+        self.write(&mut out);
+        out.finish()
+    }
+
+    // As the general check, but what it encodes again is wiped.
+    fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut input = Reader::new(bytes);
+        let message = Self::read(&mut input)?;
+        input.finish()?;
+        if Zeroizing::new(message.to_bytes()).as_slice() == bytes {
+            Ok(message)
+        } else {
+            Err(DecodeError::NotCanonical)
+        }
+    }
+}
+
+/// Copies a secret straight to where it is wiped.
+fn wiped(secret: &[u8]) -> Zeroizing<[u8; HASH]> {
+    let mut copy = Zeroizing::new([0; HASH]);
+    copy.copy_from_slice(secret);
+    copy
 }
 
 /// The base OTs of a pair, in both directions. Holds nothing secret.
@@ -147,5 +173,32 @@ fn decoded<T: DeserializeOwned>(
     match rest.len() {
         0 => Ok(value),
         count => Err(DecodeError::TrailingBytes { count }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_types::PartyIndex;
+
+    use super::*;
+    use crate::setup::round1::initialise;
+
+    #[test]
+    fn pair_init__must_be_encoded_without_growing_and_decode_in_one_spelling() {
+        let party = |n| PartyIndex::new(n).unwrap();
+        let context = Digest32::from_array([1; 32]);
+        let (_secrets, multiplication) = initialise(&context, party(1), party(2));
+        let init = PairInit {
+            seed: Zeroizing::new([7; HASH]),
+            salt: vec![8; SALT],
+            multiplication,
+        };
+        let mut bytes = init.to_bytes();
+        assert_eq!(bytes.capacity(), MAX_PAIR_INIT, "a copy was left behind");
+        let read = PairInit::from_bytes(&bytes).unwrap();
+        assert_eq!(read.seed, init.seed);
+        bytes.push(0);
+        let trailing = PairInit::from_bytes(&bytes).map(drop);
+        assert_eq!(trailing, Err(DecodeError::TrailingBytes { count: 1 }));
     }
 }

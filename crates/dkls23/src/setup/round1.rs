@@ -32,13 +32,15 @@ impl Round1 {
         let me = roster.me();
         let commit = |peer| {
             let bound = ids::seed(&context, me, peer);
-            let (seed, commitment, salt) =
+            let (mut seed, commitment, salt) =
                 ZeroShare::generate_seed_with_bound_commitment(bound.as_bytes());
             let own = OwnSeed {
                 seed: Zeroizing::new(seed),
                 commitment,
                 salt,
             };
+            // An array is copied, not moved.
+            seed.zeroize();
             (peer, own)
         };
         let seeds: BTreeMap<_, _> = roster.others().map(commit).collect();
@@ -112,7 +114,7 @@ impl Drop for BaseOts {
 }
 
 /// The first messages of both multiplications with `peer`.
-fn initialise(
+pub(crate) fn initialise(
     context: &Digest32,
     me: PartyIndex,
     peer: PartyIndex,

@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
 use super::*;
+use crate::phases::Allowance;
 use crate::simulator::{Cast, Plan};
 use crate::toy::{LIED, Number, Toy};
 
@@ -46,7 +47,7 @@ impl Table {
             slot,
             from: party(from),
             to: party(1),
-            body: body.to_vec(),
+            body: Zeroizing::new(body.to_vec()),
             signature: None,
         };
         if matches!(slot, Slot::Broadcast | Slot::Direct) {
@@ -485,4 +486,29 @@ fn driver__must_be_silent_after_its_end() {
     assert_eq!(table.take(&two), None);
     assert!(table.us.give_up(Reason::TimedOut).is_empty());
     assert_eq!(table.sent.len(), sent);
+}
+
+#[test]
+fn flood__must_end_the_run_and_name_its_sender() {
+    let mut table = Table::new();
+    let effects = table.us.flooded(party(3));
+    let abort = table.keep(effects);
+    let abort = assert_blames(&table, abort, Reason::Flooded, &[3]);
+    assert!(abort.reason.is_attributable());
+    assert!(table.us.flooded(party(2)).is_empty(), "it ends once");
+}
+
+#[test]
+fn allowance__must_cover_what_an_honest_party_sends() {
+    let mut table = Table::new();
+    let (second, third) = (table.say(2), table.say(3));
+    table.take(&second);
+    table.take(&third);
+    let to_one: Vec<&Envelope> = table.sent.iter().filter(|m| m.to == party(2)).collect();
+    let bytes: usize = to_one.iter().map(|m| m.to_bytes().len()).sum();
+    let Allowance {
+        messages,
+        bytes: limit,
+    } = Allowance::of::<Toy>();
+    assert!(!to_one.is_empty() && to_one.len() <= messages && bytes <= limit);
 }

@@ -3,6 +3,7 @@
 use quorate_types::{Canonical, PartyIndex};
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
+use zeroize::Zeroizing;
 
 use super::cast::Cast;
 use crate::echo::Echo;
@@ -217,8 +218,8 @@ impl Tamperer {
                 (envelope.slot == Slot::Direct).then_some(())?;
                 flip_byte(&mut envelope.body, by.rng)?;
             }
-            Strategy::WrongEcho => envelope.body = lying_echo(&envelope)?,
-            Strategy::ShortEcho => envelope.body = short_echo(&envelope)?,
+            Strategy::WrongEcho => envelope.body = Zeroizing::new(lying_echo(&envelope)?),
+            Strategy::ShortEcho => envelope.body = Zeroizing::new(short_echo(&envelope)?),
             Strategy::WrongSession => {
                 let mut session = *envelope.session.as_bytes();
                 session[0] ^= 1;
