@@ -13,7 +13,7 @@ pub struct ProtocolInfo {
     /// Version of its messages; both sides must have the same.
     pub version: u16,
     /// What it signs.
-    pub algorithm: Algorithm,
+    pub algorithms: &'static [Algorithm],
     /// Rounds of one signature.
     pub sign_rounds: u8,
     /// Rounds of key generation with it, set-up included.
@@ -25,10 +25,15 @@ pub struct ProtocolInfo {
 }
 
 impl ProtocolInfo {
-    /// The curve of its keys.
+    /// Whether it signs this.
     #[must_use]
-    pub const fn curve(&self) -> Curve {
-        self.algorithm.curve()
+    pub fn signs(&self, algorithm: Algorithm) -> bool {
+        self.algorithms.contains(&algorithm)
+    }
+
+    /// The curves of its keys, in the order of its algorithms.
+    pub fn curves(&self) -> impl Iterator<Item = Curve> {
+        self.algorithms.iter().map(|algorithm| algorithm.curve())
     }
 }
 
@@ -51,12 +56,12 @@ pub enum ProtocolError {
         name: ProtocolName,
     },
     /// It signs something else.
-    #[error("protocol `{name}` signs {signs}, not {asked}")]
+    #[error("protocol `{name}` signs {}, not {asked}", listed(signs))]
     WrongAlgorithm {
         /// Name asked for.
         name: ProtocolName,
         /// What it signs.
-        signs: Algorithm,
+        signs: &'static [Algorithm],
         /// What was asked for.
         asked: Algorithm,
     },
@@ -69,14 +74,32 @@ pub enum ProtocolError {
 pub const DKLS23: ProtocolInfo = ProtocolInfo {
     name: "dkls23",
     version: 1,
-    algorithm: Algorithm::Ecdsa,
+    algorithms: &[Algorithm::Ecdsa],
     sign_rounds: 3,
-    keygen_rounds: 6,
+    keygen_rounds: 7,
     default: true,
     configuration: &[
         ("source", "eprint 2023/765, engine: crate dkls23 0.6.2"),
         ("computational_security_bits", "128"),
         ("statistical_security_bits", "80"),
+        ("presignatures", "none"),
+    ],
+};
+
+/// FROST with the Zcash Foundation's crates as its engine.
+pub const FROST: ProtocolInfo = ProtocolInfo {
+    name: "frost",
+    version: 1,
+    algorithms: &[Algorithm::EdDsa, Algorithm::Schnorr],
+    sign_rounds: 2,
+    keygen_rounds: 4,
+    default: true,
+    configuration: &[
+        (
+            "source",
+            "RFC 9591, engine: crates frost-ed25519 and frost-secp256k1-tr 3.0.0",
+        ),
+        ("computational_security_bits", "128"),
         ("presignatures", "none"),
     ],
 };
@@ -92,7 +115,7 @@ impl Registry {
     #[must_use]
     pub fn standard() -> Self {
         Self {
-            known: BTreeMap::from([(DKLS23.name, (DKLS23, true))]),
+            known: [DKLS23, FROST].map(|info| (info.name, (info, true))).into(),
         }
     }
 
@@ -123,8 +146,8 @@ impl Registry {
         if !enabled {
             return Err(ProtocolError::Disabled { name: name.clone() });
         }
-        if info.algorithm != algorithm {
-            let (name, signs) = (name.clone(), info.algorithm);
+        if !info.signs(algorithm) {
+            let (name, signs) = (name.clone(), info.algorithms);
             return Err(ProtocolError::WrongAlgorithm {
                 name,
                 signs,
@@ -140,7 +163,7 @@ impl Registry {
     /// [`ProtocolError::NoneFor`].
     pub fn default_for(&self, algorithm: Algorithm) -> Result<&ProtocolInfo, ProtocolError> {
         self.iter()
-            .find(|(info, enabled)| *enabled && info.default && info.algorithm == algorithm)
+            .find(|(info, enabled)| *enabled && info.default && info.signs(algorithm))
             .map(|(info, _)| info)
             .ok_or(ProtocolError::NoneFor(algorithm))
     }
@@ -157,6 +180,11 @@ impl Registry {
             known,
         }
     }
+}
+
+fn listed(algorithms: &[Algorithm]) -> String {
+    let names: Vec<&str> = algorithms.iter().map(|known| known.as_str()).collect();
+    names.join(" and ")
 }
 
 #[cfg(test)]
@@ -182,5 +210,25 @@ mod tests {
             Err(ProtocolError::Disabled { .. })
         ));
         assert!(registry.default_for(Algorithm::Ecdsa).is_err());
+    }
+
+    #[test]
+    fn registry__should_have_one_default_for_each_algorithm() {
+        let registry = Registry::standard();
+        for (algorithm, protocol) in [
+            (Algorithm::Ecdsa, "dkls23"),
+            (Algorithm::EdDsa, "frost"),
+            (Algorithm::Schnorr, "frost"),
+        ] {
+            assert_eq!(registry.default_for(algorithm).unwrap().name, protocol);
+            let defaults = registry.iter().filter(|(info, _)| info.signs(algorithm));
+            assert_eq!(defaults.count(), 1, "{algorithm}");
+        }
+        let name = ProtocolName::new("frost").unwrap();
+        let refused = registry.usable(&name, Algorithm::Ecdsa).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "protocol `frost` signs EdDSA and Schnorr, not ECDSA"
+        );
     }
 }

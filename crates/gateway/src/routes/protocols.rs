@@ -19,9 +19,9 @@ pub(crate) struct ProtocolView {
     /// Version of its messages.
     version: u16,
     /// What it signs.
-    algorithm: String,
-    /// Curve of its keys.
-    curve: String,
+    algorithms: Vec<String>,
+    /// Curve of each of its algorithms' keys, in the same order.
+    curves: Vec<String>,
     /// Rounds of one signature.
     sign_rounds: u8,
     /// Rounds of key generation with it.
@@ -56,8 +56,8 @@ pub(crate) async fn list(
         ProtocolView {
             name: info.name.to_owned(),
             version: info.version,
-            algorithm: info.algorithm.to_string(),
-            curve: info.curve().to_string(),
+            algorithms: info.algorithms.iter().map(ToString::to_string).collect(),
+            curves: info.curves().map(|curve| curve.to_string()).collect(),
             sign_rounds: info.sign_rounds,
             keygen_rounds: info.keygen_rounds,
             default: info.default,

@@ -1,0 +1,36 @@
+use frost_core::keys::{KeyPackage, PublicKeyPackage};
+use frost_core::{Element, GroupCommitment, Scalar};
+use quorate_types::Algorithm;
+
+use super::{Ed25519, Scheme};
+use crate::payload::TaprootTweak;
+
+impl Scheme for Ed25519 {
+    const ALGORITHM: Algorithm = Algorithm::EdDsa;
+    type Keys = quorate_crypto::Ed25519;
+
+    fn mul_base(scalar: &Scalar<Self>) -> Element<Self> {
+        Element::<Self>::mul_base(scalar)
+    }
+
+    // The engine refuses points outside of the prime-order group, and all second spellings of
+    // points are of such (eprint 2020/1244); the tests go through them.
+    fn is_canonical(_: &[u8]) -> bool {
+        true
+    }
+
+    fn at_output_key(key: KeyPackage<Self>, _: TaprootTweak) -> KeyPackage<Self> {
+        key
+    }
+
+    fn shares_at_output_key(
+        shares: PublicKeyPackage<Self>,
+        _: TaprootTweak,
+    ) -> PublicKeyPackage<Self> {
+        shares
+    }
+
+    fn negates_nonces(_: &GroupCommitment<Self>) -> bool {
+        false
+    }
+}

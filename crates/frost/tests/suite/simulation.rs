@@ -1,0 +1,119 @@
+//! Signing under faults and lies, from seeds.
+
+use std::collections::BTreeSet;
+
+use quorate_frost::{Sign, TaprootTweak};
+use quorate_protocol::Driver;
+use quorate_protocol::simulator::{Bounds, Outcome, Plan, Simulation, Strategy};
+use quorate_types::{Digest32, PartyIndex};
+use quorate_verify::Signature;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::committee::{Committee, THREE_OF_THREE, TWO_OF_THREE, index};
+
+/// Runs in `make test`; more in `make soak`.
+const DEFAULT_SEEDS: u64 = 400;
+
+fn seeds() -> u64 {
+    let set = std::env::var("QUORATE_SIM_SEEDS").ok();
+    set.map_or(DEFAULT_SEEDS, |seeds| seeds.parse().unwrap())
+}
+
+/// The run of a seed; all parties of the plan sign.
+fn plan(seed: u64) -> Plan {
+    let bounds = Bounds {
+        max_parties: 3,
+        rounds: 2,
+    };
+    let mut plan = Plan::from_seed(seed, bounds);
+    plan.min_signers = plan.parties;
+    plan
+}
+
+fn committee(plan: &Plan) -> &'static Committee {
+    let both = match plan.parties {
+        2 => &*TWO_OF_THREE,
+        _ => &*THREE_OF_THREE,
+    };
+    &both[(plan.seed / 7 % 2) as usize]
+}
+
+fn tweak(plan: &Plan) -> TaprootTweak {
+    match plan.seed % 3 {
+        0 => TaprootTweak::None,
+        1 => TaprootTweak::KeyPath,
+        _ => TaprootTweak::ScriptTree([3; 32]),
+    }
+}
+
+fn run(plan: Plan) -> Outcome<Signature> {
+    let (committee, tweak) = (committee(&plan), tweak(&plan));
+    let text = plan.seed.to_string();
+    let describe =
+        |signature: &Signature| Digest32::of(b"signature", &[signature.as_bytes().as_slice()]);
+    Simulation::new(plan, b"sign", describe, |cast, me, rng| {
+        let roster = cast.roster(me);
+        let mut rng = ChaCha20Rng::from_rng(rng);
+        let (share, context) = (&committee.shares[&me], cast.context());
+        let payload = committee.payload(&text, tweak);
+        let (sign, outbox) = Sign::start(&roster, context, share, payload, &mut rng).unwrap();
+        Driver::start(roster, context, cast.signer(me), sign, outbox)
+    })
+    .run()
+    .unwrap_or_else(|failure| panic!("{failure:?}"))
+}
+
+#[test]
+fn sign__should_be_safe_and_live_under_faults_and_lies() {
+    let (mut nonces, mut signed, mut benign) = (BTreeSet::new(), 0, 0);
+    for seed in 0..seeds() {
+        let plan = plan(seed);
+        benign += usize::from(plan.is_benign());
+        let outcome = run(plan);
+        // Row C1: no nonce twice. All that finish a run have one signature (invariant_agreement).
+        if let Some(signature) = outcome.outputs.into_values().next() {
+            assert!(nonces.insert(signature.as_bytes()[..32].to_vec()));
+            signed += 1;
+        }
+    }
+    assert!(signed >= benign && benign > 0, "{signed} of {benign}");
+}
+
+#[test]
+fn sign__must_refuse_the_lies_of_every_strategy_in_every_round() {
+    let liar = index(2);
+    for strategy in Strategy::ALL {
+        for (seed, parties, round) in [(1, 2, 1), (2, 2, 2), (3, 3, 1), (4, 3, 2), (9, 3, 1)] {
+            let plan = Plan::honest(seed, parties, parties).with_byzantine(liar, strategy, round);
+            let outcome = run(plan.clone());
+            let honest = |party: &PartyIndex| plan.is_honest(*party);
+            let deceived = outcome.records.values().any(|record| record.took_a_lie);
+            for (party, record) in outcome.records.iter().filter(|(p, _)| honest(p)) {
+                assert!(
+                    !(record.took_a_lie && !record.results.is_empty()),
+                    "{party}"
+                );
+                for abort in &record.aborts {
+                    let named = abort.culprits.iter().all(|culprit| *culprit == liar);
+                    assert!(named, "{strategy:?} in {round}:\n{}", outcome.log);
+                }
+            }
+            assert!(
+                deceived
+                    || !outcome.outputs.is_empty()
+                    || strategy == Strategy::Mute
+                    || strategy == Strategy::AbortNow
+                    || strategy == Strategy::Reflect
+            );
+        }
+    }
+}
+
+#[test]
+fn log__should_replay_from_its_seed() {
+    for seed in 0..50 {
+        let log = run(plan(seed)).log;
+        log.replay(|seed| run(plan(seed)).log).unwrap();
+    }
+}
