@@ -7,31 +7,27 @@ mod link_bytes;
 mod load;
 mod machine;
 mod report;
+mod subject;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use quorate_chains::MessageType;
-use quorate_types::KeyId;
+use quorate_types::{Algorithm, KeyId};
 
 use crate::args::{BenchAction, BenchArgs, CreateArgs, LoadArgs};
 use crate::check::CertifiedKey;
-use crate::commands::Payload;
 use crate::commands::{Connection, Context, CreateOrder, SignOrder, create_key, fetch_key, sign};
 use crate::config::Setting;
 use crate::console::{Console, Report};
 use crate::dev::Pids;
 use crate::error::CliError;
-use crate::ethereum_tx::bench_transfer;
 use crate::intents::IntentOptions;
 use cpu::CpuClock;
 use load::{Load, Measured};
 use report::{BenchReport, Run};
-
-/// Chain of the keys that are measured: no real money can be moved by what is signed.
-const CHAIN: &str = "ethereum-local";
+use subject::Subject;
 
 /// Runs `quorate bench …`.
 ///
@@ -64,18 +60,11 @@ async fn bench_sign(
                 .1
         }
         None => {
-            create_key(&connection, order(&args, &connection)?, context.console)
-                .await?
-                .1
+            let order = order(&args, subject(&args)?, &connection)?;
+            create_key(&connection, order, context.console).await?.1
         }
     };
-    if key.statement().chain.as_str() != CHAIN {
-        let what = format!(
-            "this key is for {}, measurements sign for {CHAIN}",
-            key.chain()
-        );
-        return Err(CliError::invalid(what, "leave --key out"));
-    }
+    let subject = Subject::of(&key)?;
     let threshold = key.statement().threshold;
     let (key, nonce) = (Arc::new(key), Arc::new(AtomicU64::new(0)));
     let one = {
@@ -83,14 +72,12 @@ async fn bench_sign(
         move || {
             let (connection, key) = (Arc::clone(&connection), Arc::clone(&key));
             let nonce = nonce.fetch_add(1, Ordering::Relaxed);
-            async move { sign_one(&connection, &key, nonce).await }
+            async move { sign_one(&connection, &key, subject, nonce).await }
         }
     };
     let pids = pids(context, &args)?;
     let mut report = BenchReport::new("sign", threshold);
-    report.signed = "EIP-1559 transfers on ethereum-local, one intent and one HMAC each, every \
-                     signature verified with the certified key"
-        .to_owned();
+    report.signed = subject.description().to_owned();
     for load in loads(&args, rate)? {
         note(context.console, &load);
         let run = measure(&connection, &load, &pids, &one).await?;
@@ -99,15 +86,15 @@ async fn bench_sign(
     finish(report, args.save.as_deref())
 }
 
-async fn sign_one(connection: &Connection, key: &CertifiedKey, nonce: u64) -> Result<(), CliError> {
-    let (message_type, bytes) = (MessageType::Transaction, bench_transfer(nonce));
-    let payload = Payload {
-        message_type,
-        bytes,
-    };
+async fn sign_one(
+    connection: &Connection,
+    key: &CertifiedKey,
+    subject: Subject,
+    nonce: u64,
+) -> Result<(), CliError> {
     let order = SignOrder {
         key,
-        payload,
+        payload: subject.payload(nonce),
         options: IntentOptions::default(),
     };
     sign(connection, &order, None).await.map(drop)
@@ -118,7 +105,7 @@ async fn bench_keygen(
     connection: Arc<Connection>,
     args: LoadArgs,
 ) -> Result<Report, CliError> {
-    let order = order(&args, &connection)?;
+    let order = order(&args, subject(&args)?, &connection)?;
     let threshold = order.create.threshold;
     let one = {
         let connection = Arc::clone(&connection);
@@ -144,14 +131,26 @@ async fn bench_keygen(
     finish(report, args.save.as_deref())
 }
 
-fn order(args: &LoadArgs, connection: &Connection) -> Result<CreateOrder, CliError> {
+fn subject(args: &LoadArgs) -> Result<Subject, CliError> {
+    let algorithm: Algorithm = args.algorithm.parse().map_err(|_| {
+        let what = format!("--algorithm {}", args.algorithm);
+        CliError::invalid(what, "known: ECDSA, EdDSA, Schnorr")
+    })?;
+    Ok(Subject::new(algorithm))
+}
+
+fn order(
+    args: &LoadArgs,
+    subject: Subject,
+    connection: &Connection,
+) -> Result<CreateOrder, CliError> {
     let create = CreateArgs {
-        chain: CHAIN.to_owned(),
+        chain: subject.chain().to_owned(),
         committee: args.committee.clone(),
-        algorithm: "ECDSA".to_owned(),
+        algorithm: Some(subject.algorithm().to_string()),
         protocol: None,
         address_kind: "default".to_owned(),
-        right: Vec::new(),
+        right: subject.rights(),
         description: Some("quorate bench".to_owned()),
         tag: vec!["bench".to_owned()],
         idempotency_key: None,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use quorate_crypto::{KeyShare, Secp256k1, SecretName};
 use quorate_dkls23::{CheckedShare, PairSetups, ShareInput};
 use quorate_intent::{KeyCertificate, KeyStatement};
+use quorate_protocol::registry::{DKLS23, FROST};
 use quorate_types::{Canonical, PartyIndex, Reader};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -18,17 +19,22 @@ const MAX_STATEMENT: usize = 16 << 10;
 #[error("the sealed payload does not fit: {0}")]
 pub(crate) struct BadPayload(pub(crate) &'static str);
 
-/// The sealed payload: share, pair set-up and the statement that the node signed.
+/// The sealed payload: share, pair set-up where the protocol has one, and the statement that the
+/// node signed.
 pub(crate) struct Payload {
     pub(crate) share: KeyShare,
-    pub(crate) setups: PairSetups,
+    pub(crate) setups: Option<PairSetups>,
     pub(crate) statement: KeyStatement,
 }
 
 impl Payload {
     /// Encoding for the keystore.
     pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let (share, setups) = (self.share.to_bytes(), self.setups.to_secret_bytes());
+        let share = self.share.to_bytes();
+        let setups = match &self.setups {
+            Some(setups) => setups.to_secret_bytes(),
+            None => Zeroizing::default(),
+        };
         let statement = self.statement.to_bytes();
         // Reserved at once: a vector that grows leaves unwiped copies behind.
         let length = MAGIC.len() + 12 + share.len() + setups.len() + statement.len();
@@ -58,37 +64,56 @@ impl Payload {
         input.finish().map_err(|_| BadPayload("trailing bytes"))?;
         let payload = Self {
             share: KeyShare::from_bytes(share).map_err(|_| BadPayload("key share"))?,
-            setups: PairSetups::from_secret_bytes(setups).map_err(|_| BadPayload("pair set-up"))?,
+            setups: pair_setups(setups)?,
             statement: KeyStatement::from_bytes(statement).map_err(|_| BadPayload("statement"))?,
         };
         if payload.share.public_key() != payload.statement.public_key {
             return Err(BadPayload("the share is of another key than the statement"));
         }
-        if payload.setups.me() != payload.share.index() {
+        if let Some(setups) = &payload.setups
+            && setups.me() != payload.share.index()
+        {
             return Err(BadPayload("the pair set-up is of another party"));
-        }
-        if !payload.has_the_stated_pairs() {
-            return Err(BadPayload("the pair set-up is of other generations"));
         }
         Ok(payload)
     }
+}
 
-    /// Whether the pair set-up is what the statement names: one state for each pair of ours, of that
-    /// generation.
-    fn has_the_stated_pairs(&self) -> bool {
-        let (me, statement) = (self.share.index(), &self.statement);
-        let members = statement.committee.members();
-        members
-            .filter(|(index, _)| *index != me)
-            .all(|(index, _)| self.setups.generation(index) == statement.pair_generation(me, index))
+/// No bytes are no set-up.
+fn pair_setups(bytes: &[u8]) -> Result<Option<PairSetups>, BadPayload> {
+    if bytes.is_empty() {
+        return Ok(None);
     }
+    PairSetups::from_secret_bytes(bytes)
+        .map(Some)
+        .map_err(|_| BadPayload("pair set-up"))
 }
 
 /// An active key, ready to sign. Secrets inside are zeroized when the last user drops it.
 pub(crate) struct HeldKey {
     pub(crate) certificate: KeyCertificate,
-    pub(crate) share: CheckedShare,
-    pub(crate) setups: PairSetups,
+    pub(crate) engine: Engine,
+}
+
+/// The share as the protocol of its key uses it.
+pub(crate) enum Engine {
+    /// ECDSA by DKLs23: with state for every pair.
+    Dkls23 {
+        share: Box<CheckedShare>,
+        setups: PairSetups,
+    },
+    /// Ed25519 and BIP340 by FROST.
+    Frost(Box<quorate_frost::CheckedShare>),
+}
+
+impl Engine {
+    /// The pair state, where the protocol has one.
+    pub(crate) const fn setups(&self) -> Option<&PairSetups> {
+        match self {
+            Self::Dkls23 { setups, .. } => Some(setups),
+            Self::Frost(_) => None,
+        }
+    }
 }
 
 impl HeldKey {
@@ -100,12 +125,23 @@ impl HeldKey {
             ));
         }
         let Payload { share, setups, .. } = payload;
-        let input = share_input(&share).ok_or(BadPayload("not a share over secp256k1"))?;
-        let share = CheckedShare::new(&input).map_err(|_| BadPayload("share check"))?;
+        let protocol = certificate.statement.protocol.as_str();
+        let engine = match (protocol, setups) {
+            (name, Some(setups)) if name == DKLS23.name => {
+                let input = share_input(&share).ok_or(BadPayload("not a share over secp256k1"))?;
+                let share = CheckedShare::new(&input).map_err(|_| BadPayload("share check"))?;
+                let share = Box::new(share);
+                Engine::Dkls23 { share, setups }
+            }
+            (name, None) if name == FROST.name => {
+                let share = quorate_frost::CheckedShare::new(&share);
+                Engine::Frost(Box::new(share.map_err(|_| BadPayload("share check"))?))
+            }
+            _ => return Err(BadPayload("pair set-up and protocol do not go together")),
+        };
         Ok(Self {
             certificate,
-            share,
-            setups,
+            engine,
         })
     }
 }

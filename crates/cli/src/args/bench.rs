@@ -15,12 +15,12 @@ pub struct BenchArgs {
 /// `quorate bench ACTION …`
 #[derive(Debug, Subcommand)]
 pub enum BenchAction {
-    /// Signatures of EIP-1559 transfers, each one verified
+    /// Signatures, each one verified: EIP-1559 transfers, or raw messages for other schemes
     Sign {
         #[command(flatten)]
         /// How much load.
         load: LoadArgs,
-        /// Sign with this key instead of a new one; its chain must be ethereum-local
+        /// Sign with this key instead of a new one; its chain must be ethereum-local (ECDSA) or none
         #[arg(long, value_name = "KEY")]
         key: Option<String>,
         /// Open loop: start so many signatures a second, whatever becomes of them
@@ -41,6 +41,9 @@ pub struct LoadArgs {
     #[command(flatten)]
     /// Who holds the shares of the key.
     pub committee: CommitteeArgs,
+    /// Scheme of the key: ECDSA, EdDSA or Schnorr
+    #[arg(long, default_value = "ECDSA")]
+    pub algorithm: String,
     /// Requests in flight; one measurement for each. 1 is the latency of an idle cluster
     #[arg(
         long,

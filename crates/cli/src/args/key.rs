@@ -39,9 +39,9 @@ pub struct CreateArgs {
     #[command(flatten)]
     /// Who holds the shares.
     pub committee: CommitteeArgs,
-    /// ECDSA, EdDSA or Schnorr
-    #[arg(long, default_value = "ECDSA")]
-    pub algorithm: String,
+    /// ECDSA, EdDSA or Schnorr [default: what the chain and the address kind use]
+    #[arg(long)]
+    pub algorithm: Option<String>,
     /// Protocol that signs with it [default: that of the algorithm]
     #[arg(long)]
     pub protocol: Option<String>,

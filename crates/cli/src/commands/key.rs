@@ -58,15 +58,19 @@ pub(crate) struct CreateOrder {
 impl CreateOrder {
     /// Reads and checks the arguments.
     pub(crate) fn read(args: CreateArgs, manifest: &Manifest) -> Result<Self, CliError> {
-        let algorithm: Algorithm = parse("--algorithm", &args.algorithm)?;
         let chain: ChainId = parse("--chain", &args.chain)?;
         let known = Chain::parse(&chain).ok_or_else(|| unknown_chain(&chain))?;
+        let algorithm: Algorithm = match &args.algorithm {
+            Some(name) => parse("--algorithm", name)?,
+            None => usual_algorithm(known, &args.address_kind),
+        };
         known
             .check_key(algorithm, algorithm.curve())
             .map_err(CliError::not_sent)?;
-        known
-            .check_address_kind(&args.address_kind)
-            .map_err(CliError::not_sent)?;
+        let address_kind = known
+            .named_address_kind(algorithm, &args.address_kind)
+            .map_err(CliError::not_sent)?
+            .to_owned();
         let protocol = match &args.protocol {
             Some(name) => parse("--protocol", name)?,
             None => default_protocol(algorithm),
@@ -79,7 +83,7 @@ impl CreateOrder {
             threshold,
             committee,
             chain,
-            address_kind: args.address_kind,
+            address_kind,
             rights: rights(&args.right)?,
         };
         let options = IntentOptions {
@@ -383,6 +387,18 @@ fn rights(names: &[String]) -> Result<Rights, CliError> {
         })
     };
     names.iter().map(right).collect()
+}
+
+/// The scheme that a chain uses, or that the kind of address stands for.
+fn usual_algorithm(chain: Chain, address_kind: &str) -> Algorithm {
+    match address_kind {
+        "p2tr" => Algorithm::Schnorr,
+        _ => chain
+            .algorithms()
+            .first()
+            .copied()
+            .unwrap_or(Algorithm::Ecdsa),
+    }
 }
 
 fn default_protocol(algorithm: Algorithm) -> ProtocolName {

@@ -1,4 +1,5 @@
-//! Key generation: DKG, OT set-up on its shares, then the certificate of all nodes.
+//! Key generation: DKG, OT set-up on its shares, agreement on the pairs, then the certificate of all
+//! nodes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use quorate_api::ErrorCode;
 use quorate_audit::AuditResult;
-use quorate_crypto::Secp256k1;
+use quorate_crypto::{Ed25519, Group, Secp256k1};
 use quorate_dkg::{Dkg, DkgOutput};
 use quorate_dkls23::{PairSetups, Setup};
 use quorate_intent::{CreateKey, KeyCertificate, KeyStatement, VerifiedIntent};
 use quorate_keystore::{ShareMetadata, ShareState};
+use quorate_protocol::registry::DKLS23;
 use quorate_protocol::{Abort, Outbox, Phases, Roster};
-use quorate_types::{Curve, Digest32, Epoch, KeyId, NodeId, PartyIndex, SessionId, Writer};
+use quorate_types::{Curve, Digest32, Epoch, KeyId, NodeId, PartyIndex, Writer};
 
 use crate::admission::{self, CreatePlan};
 use crate::clock;
@@ -20,6 +22,7 @@ use crate::drive::{Port, drive};
 use crate::held_key::Payload;
 use crate::node::{Node, Proposal};
 use crate::node_audit::{Subject, abort_facts, finish};
+use crate::pair_generations::PairGenerations;
 use crate::randomness::{SystemRandomness, reseed_engine};
 use crate::refusal::Refusal;
 use crate::report::Report;
@@ -198,37 +201,65 @@ fn bind(node: &Node, proposal: &Proposal, intent: &VerifiedIntent) -> Result<(),
 impl Creation<'_> {
     fn to_end(&self) -> Result<KeyCertificate, Ended> {
         let output = self.generate()?;
-        let setups = self.set_up(&output)?;
-        let statement = self.statement(&output)?;
+        let (mut setups, mut generations) = (None, Vec::new());
+        // Only DKLs23 has state for pairs of parties.
+        if self.plan.protocol.name == DKLS23.name {
+            let of_all = self.set_up(&output)?;
+            generations = self.agree_on_pairs(&output, &of_all)?;
+            setups = Some(of_all);
+        }
+        let statement = self.statement(&output, generations)?;
         self.store(output, setups, &statement)?;
         self.certify(statement)
     }
 
     fn generate(&self) -> Result<DkgOutput, Ended> {
-        let (roster, context) = self.part("dkg", None)?;
         match self.create.curve {
-            Curve::Secp256k1 => {
-                let start = Dkg::<Secp256k1>::start(roster.clone(), context, &mut SystemRandomness);
-                let (phase, outbox) = start?;
-                Ok(self.drive(0, &roster, context, phase, outbox)?)
-            }
+            Curve::Secp256k1 => self.generate_on::<Secp256k1>(),
+            Curve::Ed25519 => self.generate_on::<Ed25519>(),
             // No protocol of this version signs on another curve, so the registry refused it.
             _ => Err(Abort::local("no protocol for this curve").into()),
         }
+    }
+
+    fn generate_on<G: Group>(&self) -> Result<DkgOutput, Ended> {
+        let (roster, context) = self.part("dkg", None)?;
+        let start = Dkg::<G>::start(roster.clone(), context, &mut SystemRandomness);
+        let (phase, outbox) = start?;
+        Ok(self.drive("dkg", 0, &roster, context, phase, outbox)?)
     }
 
     fn set_up(&self, output: &DkgOutput) -> Result<PairSetups, Ended> {
         let (roster, context) = self.part("setup", Some(output.transcript))?;
         reseed_engine();
         let (phase, outbox) = Setup::start(&roster, context);
-        Ok(self.drive(3, &roster, context, phase, outbox)?)
+        Ok(self.drive("setup", 3, &roster, context, phase, outbox)?)
     }
 
-    fn statement(&self, output: &DkgOutput) -> Result<KeyStatement, Ended> {
+    /// What the statement says about the pairs: each node knows only its own.
+    fn agree_on_pairs(
+        &self,
+        output: &DkgOutput,
+        setups: &PairSetups,
+    ) -> Result<Vec<Digest32>, Ended> {
+        let (roster, context) = self.part("pairs", Some(output.transcript))?;
+        let (phase, outbox) = PairGenerations::start(&roster, setups);
+        Ok(self.drive("pairs", 5, &roster, context, phase, outbox)?)
+    }
+
+    fn statement(
+        &self,
+        output: &DkgOutput,
+        generations: Vec<Digest32>,
+    ) -> Result<KeyStatement, Ended> {
         let address = self
             .plan
             .chain
-            .address(output.key_share.public_key(), &self.create.address_kind)
+            .address(
+                self.create.algorithm,
+                output.key_share.public_key(),
+                &self.create.address_kind,
+            )
             .map_err(Refusal::from)?
             .unwrap_or_default();
         let intent = self.intent.intent();
@@ -240,6 +271,7 @@ impl Creation<'_> {
             session,
             output,
             address,
+            generations,
         ))
     }
 
@@ -247,7 +279,7 @@ impl Creation<'_> {
     fn store(
         &self,
         output: DkgOutput,
-        setups: PairSetups,
+        setups: Option<PairSetups>,
         statement: &KeyStatement,
     ) -> Result<(), Ended> {
         let metadata = ShareMetadata {
@@ -326,7 +358,7 @@ impl Creation<'_> {
             awaiting,
         };
         let rounds = self.plan.protocol.keygen_rounds;
-        self.report.progress(&progress, 5, rounds);
+        self.report.progress(&progress, rounds - 1, rounds);
     }
 
     /// Roster and context of one part of the session.
@@ -336,10 +368,10 @@ impl Creation<'_> {
         transcript: Option<Digest32>,
     ) -> Result<(Roster, Digest32), Refusal> {
         let (committee, t) = (&self.create.committee, self.create.threshold.min_signers());
-        let part: SessionId = self.proposal.session.part(label);
         let everyone = committee.members().map(|(index, _)| index);
         let (manifest, me) = (&self.node.manifest, &self.node.me);
-        let roster = admission::roster(part, committee, everyone, t, manifest, me)?;
+        let session = self.proposal.session;
+        let roster = admission::roster(session, committee, everyone, t, manifest, me)?;
         let mut out = Writer::new();
         out.text("quorate create v1")
             .text(label)
@@ -350,12 +382,12 @@ impl Creation<'_> {
             .value(&self.key)
             .value(&self.intent.digest());
         out.list(transcript.as_slice().iter());
-        let context = roster.context(&out.finish());
-        Ok((roster, context))
+        Ok(roster.part(label, &out.finish()))
     }
 
     fn drive<P: Phases>(
         &self,
+        part: &str,
         offset: u8,
         roster: &Roster,
         context: Digest32,
@@ -365,6 +397,7 @@ impl Creation<'_> {
         let port = Port {
             node: self.node,
             owner: self.proposal.session,
+            part,
             report: self.report,
             round_timeout: Duration::from_millis(self.node.limits.keygen_round_timeout_ms),
             gate: None,

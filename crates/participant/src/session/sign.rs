@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use quorate_api::ErrorCode;
 use quorate_audit::AuditResult;
-use quorate_chains::Effect;
+use quorate_chains::{Effect, KeyTweak, SigningTarget};
 use quorate_intent::{Sign, VerifiedIntent};
-use quorate_keystore::ShareState;
-use quorate_protocol::{Abort, Phases as _};
-use quorate_types::{Digest32, NodeId, SignerSet, Writer};
+use quorate_keystore::{Begun, ShareState};
+use quorate_protocol::{Abort, Phases as _, Roster};
+use quorate_types::{Curve, Digest32, NodeId, SignerSet, Writer};
 use quorate_verify::Signature;
 
 use crate::admission;
 use crate::drive::{Port, drive};
 use crate::gate::SessionGate;
-use crate::held_key::HeldKey;
+use crate::held_key::{Engine, HeldKey};
 use crate::node::{Node, Proposal};
-use crate::node_audit::{Subject, abort_facts, finish};
-use crate::randomness::reseed_engine;
+use crate::node_audit::{Subject, abort_facts, announced, finish};
+use crate::randomness::{SystemRandomness, reseed_engine};
 use crate::refusal::{Refusal, record_bytes};
 use crate::report::Report;
 use crate::session::Ended;
@@ -44,12 +44,10 @@ pub(super) fn run(
         Ended::Refused(refusal)
     };
     let admitted = admit(node, proposal, intent, sign).map_err(refuse)?;
-    let announced = subject.with_effect(&admitted);
+    let act = subject.with_effect(&admitted);
     // The intent is bound to its digests, the session is spent and the act is announced, all
     // durable, before the first byte leaves (rows C1, C3, D7).
-    let begun = bind(node, proposal, intent, &admitted.effect)
-        .and_then(|()| announced.begin(node.keystore.audit()))
-        .map_err(refuse)?;
+    let begun = begin(node, proposal, intent, &admitted.effect, &act).map_err(refuse)?;
     crate::failpoint::here("sign.after_audit");
     report.joined();
     match sign_all(node, proposal, intent, &admitted, report) {
@@ -61,7 +59,8 @@ pub(super) fn run(
             }
             let audit = node.keystore.audit();
             finish(audit, &begun, AuditResult::Succeeded, Vec::new());
-            metrics::counter!("quorate_signatures_total", "protocol" => "dkls23").increment(1);
+            let protocol = admitted.held.certificate.statement.protocol.to_string();
+            metrics::counter!("quorate_signatures_total", "protocol" => protocol).increment(1);
             Ok(signatures)
         }
         Err(abort) => {
@@ -152,27 +151,34 @@ fn check_bans(node: &Node, admitted: &Admitted) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The other signers with the generation of the pair state shared with each.
+/// The other signers with the generation of the pair state shared with each, where there is any.
 fn pairs(node: &Node, admitted: &Admitted) -> Vec<(NodeId, Digest32)> {
     let Admitted { held, signers, .. } = admitted;
+    let Some(setups) = held.engine.setups() else {
+        return Vec::new();
+    };
     let pair = |index| {
         let peer = held.certificate.statement.committee.node(index)?.clone();
-        (peer != node.me).then_some((peer, held.setups.generation(index)?))
+        (peer != node.me).then_some((peer, setups.generation(index)?))
     };
     signers.iter().filter_map(pair).collect()
 }
 
-fn bind(
+/// Binds the intent, spends the session and announces the act; returns when all three are durable.
+/// They are in two logs, which sync side by side.
+fn begin(
     node: &Node,
     proposal: &Proposal,
     intent: &VerifiedIntent,
     effect: &Effect,
-) -> Result<(), Refusal> {
+    subject: &Subject,
+) -> Result<Begun, Refusal> {
     let record = node.keystore.intents();
     let (digest, expires_at) = (intent.digest(), intent.intent().expires_at);
     let bound = record.bind(digest, &effect.digests(), expires_at)?;
     crate::failpoint::here("sign.after_bind");
     let begun = record.begin_attempt(digest, proposal.session)?;
+    let announcement = subject.announce(node.keystore.audit())?;
     bound
         .wait()
         .map_err(|e| Refusal::from(quorate_keystore::IntentError::Log(e)))?;
@@ -180,7 +186,7 @@ fn bind(
         .wait()
         .map_err(|e| Refusal::from(quorate_keystore::IntentError::Log(e)))?;
     crate::failpoint::here("sign.after_attempt");
-    Ok(())
+    announced(announcement)
 }
 
 fn sign_all(
@@ -200,41 +206,32 @@ fn sign_all(
     } = admitted;
     let statement = &held.certificate.statement;
     let mut signatures = Vec::with_capacity(effect.targets.len());
-    let gate = SessionGate {
+    let gate = held.engine.setups().map(|setups| SessionGate {
         node,
         key: statement.key,
         committee: &statement.committee,
-        setups: &held.setups,
+        setups,
         pairs: pairs(node, admitted),
-    };
+    });
     for (position, target) in effect.targets.iter().enumerate() {
-        let digest = target.digest();
         let (session, part) = (proposal.session, format!("sign/{position}"));
         let (committee, t) = (&statement.committee, statement.threshold.min_signers());
-        let roster =
-            admission::roster(session, committee, signers.iter(), t, &node.manifest, &node.me)
-                .map_err(|_| Abort::local("the roster does not fit the manifest"))?;
-        let purpose = purpose(held, intent, digest, position);
+        let signers = signers.iter();
+        let roster = admission::roster(session, committee, signers, t, &node.manifest, &node.me)
+            .map_err(|_| Abort::local("the roster does not fit the manifest"))?;
+        let purpose = purpose(held, intent, target.digest(), position);
         let (roster, context) = roster.part(&part, &purpose);
-        reseed_engine();
-        let (phase, outbox) = quorate_dkls23::Sign::start(
-            &roster,
-            context,
-            &held.share,
-            &held.setups,
-            *digest.as_bytes(),
-        )?;
         let port = Port {
             node,
             owner: session,
             part: &part,
             report,
             round_timeout: Duration::from_millis(node.limits.sign_round_timeout_ms),
-            gate: Some(&gate),
+            gate: gate.as_ref(),
             offset: 0,
-            rounds: quorate_dkls23::Sign::ROUNDS,
+            rounds: held.engine.sign_rounds(),
         };
-        let signature = Signature::from(drive(&port, &roster, context, phase, outbox)?);
+        let signature = held.engine.sign(&port, &roster, context, target)?;
         // The engine verified it; a second look costs little and guards the seam between crates.
         target
             .verify(&statement.public_key, &signature)
@@ -242,6 +239,56 @@ fn sign_all(
         signatures.push(signature);
     }
     Ok(signatures)
+}
+
+impl Engine {
+    const fn sign_rounds(&self) -> u8 {
+        match self {
+            Self::Dkls23 { .. } => quorate_dkls23::Sign::ROUNDS,
+            Self::Frost(_) => quorate_frost::Sign::ROUNDS,
+        }
+    }
+
+    /// One signature by the protocol of the key.
+    fn sign(
+        &self,
+        port: &Port<'_>,
+        roster: &Roster,
+        context: Digest32,
+        target: &SigningTarget,
+    ) -> Result<Signature, Abort> {
+        match self {
+            Self::Dkls23 { share, setups } => {
+                reseed_engine();
+                let digest = *target.digest().as_bytes();
+                let (phase, outbox) =
+                    quorate_dkls23::Sign::start(roster, context, share, setups, digest)?;
+                drive(port, roster, context, phase, outbox).map(Signature::from)
+            }
+            Self::Frost(share) => {
+                let payload = frost_payload(share.curve(), target)?;
+                let rng = &mut SystemRandomness;
+                let (phase, outbox) =
+                    quorate_frost::Sign::start(roster, context, share, payload, rng)?;
+                drive(port, roster, context, phase, outbox)
+            }
+        }
+    }
+}
+
+fn frost_payload(
+    curve: Curve,
+    target: &SigningTarget,
+) -> Result<quorate_frost::Payload<'_>, Abort> {
+    use quorate_frost::{Payload, TaprootTweak};
+    let tweak = match (curve, target.tweak()) {
+        (Curve::Ed25519, KeyTweak::None) => return Ok(Payload::EdDsa(target.message())),
+        (Curve::Secp256k1, KeyTweak::None) => TaprootTweak::None,
+        (Curve::Secp256k1, KeyTweak::TaprootKeyPath) => TaprootTweak::KeyPath,
+        _ => return Err(Abort::local("the key does not sign in this way")),
+    };
+    let digest = *target.digest().as_bytes();
+    Ok(Payload::Schnorr { digest, tweak })
 }
 
 /// Everything that a signing run is bound to, beside its session and parties.
@@ -261,11 +308,7 @@ fn purpose(held: &HeldKey, intent: &VerifiedIntent, digest: &Digest32, position:
 }
 
 /// The verified signatures are durable before they are shown to anybody.
-fn keep(
-    node: &Node,
-    intent: &VerifiedIntent,
-    signatures: &[Signature],
-) -> Result<(), Refusal> {
+fn keep(node: &Node, intent: &VerifiedIntent, signatures: &[Signature]) -> Result<(), Refusal> {
     let bytes = record_bytes(signatures);
     crate::failpoint::here("sign.before_complete");
     let durable = node.keystore.intents().complete(intent.digest(), &bytes)?;
