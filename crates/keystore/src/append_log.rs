@@ -103,7 +103,6 @@ impl AppendLog {
         let shared = Arc::new(Shared {
             state: Mutex::new(State::default()),
             work: Condvar::new(),
-            done: Condvar::new(),
         });
         let path = file.path.clone();
         let writer = std::thread::Builder::new()

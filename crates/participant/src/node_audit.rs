@@ -1,7 +1,7 @@
 //! The node's own audit records: the intent before the act, the outcome after it.
 
 use quorate_audit::{AuditEvent, AuditResult};
-use quorate_keystore::{AuditLog, Begun};
+use quorate_keystore::{AuditLog, Begun, Durable};
 use quorate_protocol::Abort;
 use quorate_types::{KeyId, NodeId, SessionId};
 
@@ -35,10 +35,12 @@ impl Subject {
 
     /// Announces the act. It may happen only after this returns (fail closed).
     pub(crate) fn begin(&self, log: &AuditLog) -> Result<Begun, Refusal> {
-        let durable = log.begin(self.event("joined", AuditResult::Intent))?;
-        durable
-            .wait()
-            .map_err(|e| Refusal::from(quorate_keystore::AuditLogError::Log(e)))
+        announced(self.announce(log)?)
+    }
+
+    /// Puts the announcement on its way to the disk. The act may happen only after [`announced`].
+    pub(crate) fn announce(&self, log: &AuditLog) -> Result<Durable<Begun>, Refusal> {
+        Ok(log.begin(self.event("joined", AuditResult::Intent))?)
     }
 
     /// Records that nothing was done. A log that cannot be written changes nothing about that.
@@ -51,7 +53,16 @@ impl Subject {
     }
 }
 
-/// Records the outcome of a session that was joined.
+/// Waits until an announcement is durable.
+pub(crate) fn announced(announcement: Durable<Begun>) -> Result<Begun, Refusal> {
+    announcement
+        .wait()
+        .map_err(|e| Refusal::from(quorate_keystore::AuditLogError::Log(e)))
+}
+
+/// Records the outcome of a session that was joined. It is on its way to the disk when this
+/// returns, in order; nobody waits for it. If it never arrives, the announced act is reported as
+/// unknown at the next start, and a log that failed lets no further act begin.
 pub(crate) fn finish(
     log: &AuditLog,
     begun: &Begun,
@@ -62,8 +73,9 @@ pub(crate) fn finish(
         .into_iter()
         .map(|(name, fact)| (name.to_owned(), fact))
         .collect();
-    let recorded = log.finish(begun, result, clock::now(), facts);
-    warn_on_failure(recorded.map(|durable| durable.wait().map(drop)));
+    if let Err(e) = log.finish(begun, result, clock::now(), facts) {
+        tracing::error!(error = %e, "the audit log failed; this node stops joining");
+    }
 }
 
 /// The facts of an abort: reason, culprits by name, and what proves it.

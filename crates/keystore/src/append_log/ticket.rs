@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -16,8 +17,6 @@ pub(super) struct Shared {
     pub(super) state: Mutex<State>,
     /// Something to write, or closing.
     pub(super) work: Condvar,
-    /// Something became durable, or the log failed.
-    pub(super) done: Condvar,
 }
 
 #[derive(Default)]
@@ -55,7 +54,6 @@ impl Shared {
         };
         let settled = std::mem::replace(&mut state.wakers, rest);
         drop(state);
-        self.done.notify_all();
         settled.into_values().for_each(Waker::wake);
     }
 }
@@ -90,14 +88,26 @@ impl Ticket {
     ///
     /// # Errors
     /// [`LogError::Failed`]: whether the record survives is then unknown.
-    pub fn wait(self) -> Result<(), LogError> {
-        let mut state = self.shared.state.lock();
+    pub fn wait(mut self) -> Result<(), LogError> {
+        // Woken by its own waker: where many wait, a condition variable would wake all of them
+        // for each batch.
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let mut context = Context::from_waker(&waker);
         loop {
-            if let Some(outcome) = state.outcome(self.position) {
-                return outcome;
+            match Pin::new(&mut self).poll(&mut context) {
+                Poll::Ready(outcome) => return outcome,
+                Poll::Pending => std::thread::park(),
             }
-            self.shared.done.wait(&mut state);
         }
+    }
+}
+
+/// Wakes a thread that waits without an executor.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 
