@@ -68,7 +68,7 @@ pub(crate) struct Rules {
 
 impl Rules {
     /// Checks intent and caller. `allow_expired` is for an act that was accepted before.
-    fn verify(
+    pub(crate) fn verify(
         &self,
         signed: &SignedIntent,
         allow_expired: bool,
@@ -80,6 +80,15 @@ impl Rules {
             signed.verify(&self.manifest, now, tolerance)
         };
         Ok(verified?)
+    }
+
+    /// Refuses an intent whose time is over.
+    pub(crate) fn check_expiry(verified: &VerifiedIntent) -> Result<(), CoordinatorError> {
+        let expires_at = verified.intent().expires_at;
+        if now().seconds() < expires_at {
+            return Ok(());
+        }
+        Err(quorate_intent::IntentError::Expired { expires_at }.into())
     }
 }
 

@@ -99,7 +99,7 @@ impl Coordinator {
                     .get(self.core.store.as_ref(), sign.key)
                     .await?;
                 let key = key.ok_or_else(|| CoordinatorError::not_found("key", sign.key))?;
-                rules.plan_sign(&signed, key, false)
+                rules.plan_sign(rules.verify(&signed, false)?, key)
             }
             _ => rules.plan_create(&signed, false),
         }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use quorate_api::rest::{SignRequest, SignResult};
 use quorate_chains::assemble;
-use quorate_intent::{IntentError, Sign};
+use quorate_intent::Sign;
 use quorate_store::IntentState;
 use quorate_types::{Digest32, MessageType};
 
 use crate::act::{ActHandle, Done, Origin, Signed};
-use crate::admission::{Plan, What};
+use crate::admission::{Plan, Rules, What};
 use crate::audit::Subject;
 use crate::caller::Caller;
 use crate::coordinator::Coordinator;
@@ -85,15 +85,13 @@ impl Coordinator {
             .get(self.core.store.as_ref(), sign.key)
             .await?;
         let key = key.ok_or_else(|| CoordinatorError::not_found("key", sign.key))?;
-        let signed = &candidate.signed;
-        let plan = match rules.plan_sign(signed, Arc::clone(&key), false) {
-            Err(CoordinatorError::Intent(IntentError::Expired { .. }))
-                if self.was_signed(signed.digest()).await? =>
-            {
-                rules.plan_sign(signed, Arc::clone(&key), true)?
-            }
-            plan => plan?,
-        };
+        let verified = candidate.verified;
+        if let Err(expired) = Rules::check_expiry(&verified)
+            && !self.was_signed(verified.digest()).await?
+        {
+            return Err(expired);
+        }
+        let plan = rules.plan_sign(verified, Arc::clone(&key))?;
         let subject = subject.clone();
         let digest = first_digest(&plan)?;
         let act = self

@@ -126,27 +126,19 @@ impl Plan {
     }
 }
 
-/// Ends a session for good, by the steps that its life cycle knows.
+/// Ends a session for good, by the steps that its life cycle knows: one that completes has signed.
 fn end_session(
     session: SessionId,
     status: SessionStatus,
     signature: Option<Vec<u8>>,
     error: Option<String>,
     at: UnixMillis,
-) -> Vec<Write> {
-    let change = |from, to| SessionChange::step(session, from, to, at);
-    let mut writes = Vec::new();
-    let mut from = SessionStatus::Pending;
-    if status == SessionStatus::Completed {
-        let running = change(from, SessionStatus::Signing);
-        writes.push(Write::ChangeSession(Box::new(running)));
-        from = SessionStatus::Signing;
-    }
-    let mut last = change(from, status);
-    last.signature = signature;
-    last.error_message = error.map(|e| e.chars().take(MAX_ERROR).collect());
-    writes.push(Write::ChangeSession(Box::new(last)));
-    writes
+) -> Write {
+    let mut change = SessionChange::step(session, SessionStatus::Pending, status, at);
+    change.through = (status == SessionStatus::Completed).then_some(SessionStatus::Signing);
+    change.signature = signature;
+    change.error_message = error.map(|e| e.chars().take(MAX_ERROR).collect());
+    Write::ChangeSession(Box::new(change))
 }
 
 /// Records an attempt that was given up: on whom it waited, since when, and why.
@@ -167,7 +159,7 @@ pub(super) fn give_up(setback: &Setback, rounds: u8) -> Vec<Write> {
     };
     let mut writes = vec![Write::Progress(progress)];
     let error = format!("{}: {}", code_of(setback), setback.reason);
-    writes.extend(end_session(
+    writes.push(end_session(
         setback.session,
         SessionStatus::Failed,
         None,
@@ -269,10 +261,10 @@ impl ActTask {
             if session == completed.session {
                 let signature = self.first_signature();
                 let status = SessionStatus::Completed;
-                writes.extend(end_session(session, status, signature, None, at));
+                writes.push(end_session(session, status, signature, None, at));
             } else {
                 let why = Some("ABORTED: superseded".to_owned());
-                writes.extend(end_session(session, SessionStatus::Failed, None, why, at));
+                writes.push(end_session(session, SessionStatus::Failed, None, why, at));
             }
         }
         if let Some(material) = self.material() {
@@ -290,7 +282,7 @@ impl ActTask {
         let error = result.as_ref().err();
         let text = error.map(|e| format!("{}: {e}", e.code()));
         let end = |session| end_session(session, status, None, text.clone(), at);
-        let mut writes: Vec<_> = self.open_sessions().flat_map(end).collect();
+        let mut writes: Vec<_> = self.open_sessions().map(end).collect();
         if let What::Create { .. } = self.plan.what {
             let (key, from) = (self.plan.key_id(), self.key_status);
             let mut failed = KeyChange::step(key, from, KeyStatus::Failed, at);

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use quorate_api::rest::SignRequest;
 use quorate_chains::{SigningTarget, effect_of};
-use quorate_intent::{Act, MAX_PAYLOAD, Sign, SignedIntent};
+use quorate_intent::{Act, MAX_PAYLOAD, Sign, VerifiedIntent};
 use quorate_types::{ChainId, KeyId, KeyStatus, MessageType};
 
 use super::{Plan, Rules, What, check_tenant};
@@ -16,7 +16,7 @@ const KEY_ITSELF: &str = "m";
 
 /// A request whose readable fields and intent agree; the key is not looked at yet.
 pub(crate) struct SignCandidate {
-    pub(crate) signed: SignedIntent,
+    pub(crate) verified: VerifiedIntent,
     pub(crate) sign: Sign,
 }
 
@@ -46,17 +46,15 @@ impl Rules {
         agree("message_type", &message_type, &sign.message_type)?;
         agree("chain_type", &chain, &sign.chain)?;
         agree("message", &payload, &sign.payload)?;
-        Ok(SignCandidate { signed, sign })
+        Ok(SignCandidate { verified, sign })
     }
 
-    /// Checks the intent against its key. `allow_expired` is for an act that was accepted before.
+    /// Checks a verified intent against its key.
     pub(crate) fn plan_sign(
         &self,
-        signed: &SignedIntent,
+        verified: VerifiedIntent,
         key: Arc<KeyFacts>,
-        allow_expired: bool,
     ) -> Result<Plan, CoordinatorError> {
-        let verified = self.verify(signed, allow_expired)?;
         let Act::Sign(sign) = verified.intent().act.clone() else {
             return Err(CoordinatorError::IntentMismatch { field: "act" });
         };
