@@ -433,7 +433,7 @@ impl ActTask {
     }
 
     /// The certificate of the key, for nodes whose share still waits for it: whoever withheld it
-    /// from them cannot keep them from signing (`docs/protocols/key-certificate.md` §2).
+    /// from them cannot keep them from signing (`docs/protocols/key-certificate.md` §3).
     fn carried_certificate(&self) -> Vec<u8> {
         match (&self.plan.what, &self.verified) {
             (What::Sign { key, .. }, _) => key.certificate.clone(),

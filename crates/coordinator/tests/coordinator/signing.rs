@@ -67,7 +67,7 @@ async fn signature__should_come_with_its_transaction_and_session() {
     assert_eq!(session.signature, result.signature);
     let opened: usize = world.doubles.iter().map(|d| d.opened().len()).sum();
     assert_eq!(opened, 3 + 2, "3 for the key, 2 for the signature");
-    // Whoever lacks the certificate gets it with the session (key-certificate.md §2.7).
+    // Whoever lacks the certificate gets it with the session (key-certificate.md §3.7).
     let opened = world.doubles.iter().flat_map(|d| d.opened());
     for open in opened {
         if open.signers.is_empty() {
@@ -188,6 +188,11 @@ async fn wait__should_end_with_the_session_and_polling_should_find_the_result() 
         "{}",
         live.status
     );
+    let asked = |world: &World| world.doubles.iter().map(|d| d.opened().len()).sum::<usize>();
+    // Three made the key.
+    world
+        .wait_until("two signers stall", |world| asked(world) >= 3 + 2)
+        .await;
     for double in &world.doubles {
         double.follow(crate::support::double::Script::Honest);
     }
