@@ -13,6 +13,9 @@
     allow(non_snake_case, reason = "test names are subject__should_result")
 )]
 
+mod fault;
 pub mod noise;
 mod slots;
 pub mod tls;
+
+pub use fault::LinkFault;

@@ -30,11 +30,17 @@ mod peer;
 mod peer_task;
 mod record;
 mod refusal;
+mod relay;
 mod status;
+mod stream;
 
 pub use config::{InvalidConfig, LinkConfig, Peer, VersionRange, WIRE_VERSIONS};
 pub use event::{DownReason, LinkEvent, LinkId, Violation};
 pub use limits::LinkLimits;
-pub use links::{LinkEvents, Links, SendError, StartError};
+pub use links::{LinkEvents, Links, SendError, StartError, UnknownEnds};
 pub use refusal::{Refusal, RefusalCounts};
+pub use relay::{
+    MAX_RELAY_DATA, RELAY_FRAME_COST, RELAY_WINDOW, RelayAttachment, RelayBody, RelayFrame,
+};
 pub use status::{LinkState, LinkStatus};
+pub use stream::Via;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_types::NodeId;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -11,9 +12,11 @@ use tokio_util::sync::CancellationToken;
 use super::config::{LinkConfig, Peer};
 use super::event::LinkId;
 use super::fuse::Fuse;
-use super::handshake;
+use super::handshake::{self, Agreed};
 use super::peer::{Established, PeerState};
 use super::refusal::{Refusal, RefusalLog};
+use super::relay::Relay;
+use super::stream::{LinkStream, Via};
 
 /// Dials one peer for as long as the node runs.
 pub(super) struct Dialer {
@@ -23,6 +26,8 @@ pub(super) struct Dialer {
     pub(super) peer: Peer,
     /// The peer's shared state.
     pub(super) state: Arc<PeerState>,
+    /// The way through a coordinator.
+    pub(super) relay: Relay,
     /// Where failures are counted.
     pub(super) refusals: Arc<RefusalLog>,
     /// End of the node.
@@ -43,9 +48,16 @@ impl Dialer {
     async fn dial_for_ever(&self) {
         let limits = &self.config.limits;
         let mut backoff = Backoff::new(limits.reconnect_min, limits.reconnect_max);
+        let mut failures = 0;
         loop {
             self.state.set_connecting(true);
-            if let Some(link) = self.attempt(None).await {
+            let mut link = self.attempt(Via::Direct, None).await;
+            failures = if link.is_some() { 0 } else { failures + 1 };
+            // Relay 3.1: only a pair that cannot be linked directly uses the relay.
+            if link.is_none() && failures >= limits.relay_after_failures {
+                link = self.attempt(Via::Relay, None).await;
+            }
+            if let Some(link) = link {
                 let since = Instant::now();
                 self.keep(link).await;
                 // A link that fails at once is no success: the waits go on growing.
@@ -61,42 +73,66 @@ impl Dialer {
     /// Hands a link over and renews it at its age limit; returns when it is down.
     async fn keep(&self, link: Established) {
         let limits = &self.config.limits;
-        let (mut link_id, mut fuse) = self.hand_over(link).await;
+        let mut kept = self.hand_over(link).await;
         let mut renew_at = Instant::now() + limits.rehandshake_after;
-        let mut backoff = Backoff::new(limits.reconnect_min, limits.reconnect_max);
+        let mut renewals = Backoff::new(limits.reconnect_min, limits.reconnect_max);
+        let mut directs = Backoff::new(
+            limits.direct_retry_min,
+            limits.reconnect_max.max(limits.direct_retry_min),
+        );
+        let mut direct_at = Instant::now() + directs.next_wait();
         loop {
+            // Relay 3.2: as long as the link is relayed, direct dials go on beside it.
+            let (via, at) = if kept.via == Via::Relay && direct_at < renew_at {
+                (Via::Direct, direct_at)
+            } else {
+                (kept.via, renew_at)
+            };
             tokio::select! {
                 biased;
-                _ = fuse.blown() => return,
-                () = tokio::time::sleep_until(renew_at) => {}
+                _ = kept.fuse.blown() => return,
+                () = tokio::time::sleep_until(at) => {}
             }
             // Spec 5.3: the new session is made before the old one is broken.
-            match self.attempt(Some(link_id)).await {
+            match self.attempt(via, Some(kept.link_id)).await {
                 Some(link) => {
-                    (link_id, fuse) = self.hand_over(link).await;
+                    kept = self.hand_over(link).await;
                     renew_at = Instant::now() + limits.rehandshake_after;
-                    backoff.reset();
+                    renewals.reset();
                 }
-                None => renew_at = Instant::now() + backoff.next_wait(),
+                None if at == renew_at => renew_at = Instant::now() + renewals.next_wait(),
+                None => direct_at = Instant::now() + directs.next_wait(),
             }
         }
     }
 
-    async fn hand_over(&self, link: Established) -> (LinkId, Fuse) {
-        let kept = (link.agreed.link_id, link.fuse.clone());
+    async fn hand_over(&self, link: Established) -> Kept {
+        let kept = Kept {
+            link_id: link.agreed.link_id,
+            via: link.stream.via(),
+            fuse: link.fuse.clone(),
+        };
         self.state.install(link).await;
         kept
     }
 
-    async fn attempt(&self, continues: Option<LinkId>) -> Option<Established> {
-        match self.connect(continues).await {
+    async fn attempt(&self, via: Via, continues: Option<LinkId>) -> Option<Established> {
+        let made = match via {
+            Via::Direct => self.connect(continues).await,
+            Via::Relay => self.connect_relayed(continues).await,
+        };
+        match made {
             Ok(link) => {
                 self.refusals.recovered(self.id());
                 Some(link)
             }
+            // That no coordinator is there says nothing about the peer.
+            Err(Refusal::NoRelay) => None,
             Err(why) => {
                 self.refusals.note(why, Some(self.id()));
-                self.state.set_error(&why);
+                if via == Via::Direct {
+                    self.state.set_error(why);
+                }
                 None
             }
         }
@@ -107,23 +143,52 @@ impl Dialer {
         let connect = TcpStream::connect(&self.peer.address);
         let mut stream = tokio::time::timeout(limits.connect_timeout, connect)
             .await
-            .ok()
-            .and_then(Result::ok)
-            .ok_or(Refusal::Unreachable)?;
+            .map_err(|_| Refusal::Unreachable)?
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::ConnectionRefused => Refusal::Refused,
+                _ => Refusal::Unreachable,
+            })?;
         stream.set_nodelay(true).map_err(|_| Refusal::Unreachable)?;
-        let dial = handshake::dial(&mut stream, &self.config, self.id(), &self.peer, continues);
-        let agreed = tokio::time::timeout(limits.handshake_timeout, dial)
+        let agreed = self.shake_hands(&mut stream, continues).await?;
+        Ok(established(agreed, LinkStream::Direct(stream)))
+    }
+
+    /// Relay 2: the same handshake inside a stream that a coordinator carries.
+    async fn connect_relayed(&self, continues: Option<LinkId>) -> Result<Established, Refusal> {
+        let (mut bytes, stream) = self.relay.dial(self.id()).ok_or(Refusal::NoRelay)?;
+        let agreed = self.shake_hands(&mut bytes, continues).await?;
+        stream.establish();
+        Ok(established(agreed, LinkStream::Relayed(bytes)))
+    }
+
+    async fn shake_hands(
+        &self,
+        stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        continues: Option<LinkId>,
+    ) -> Result<Agreed, Refusal> {
+        let dial = handshake::dial(stream, &self.config, self.id(), &self.peer, continues);
+        tokio::time::timeout(self.config.limits.handshake_timeout, dial)
             .await
-            .map_err(|_| Refusal::TimedOut)??;
-        Ok(Established {
-            agreed,
-            stream,
-            fuse: Fuse::default(),
-        })
+            .map_err(|_| Refusal::TimedOut)?
     }
 
     fn id(&self) -> &NodeId {
         &self.state.id
+    }
+}
+
+/// The link in use, as its dialler remembers it.
+struct Kept {
+    link_id: LinkId,
+    via: Via,
+    fuse: Fuse,
+}
+
+fn established(agreed: Agreed, stream: LinkStream) -> Established {
+    Established {
+        agreed,
+        stream,
+        fuse: Fuse::default(),
     }
 }
 

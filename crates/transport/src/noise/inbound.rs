@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use quorate_types::Reader;
 use tokio::io::{AsyncReadExt, BufReader};
-use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
@@ -18,6 +17,7 @@ use super::fuse::Fuse;
 use super::links::Delivery;
 use super::peer::PeerState;
 use super::record::Opener;
+use super::stream::ReadHalf;
 
 /// Bytes read from the socket at a time.
 pub(super) const READ_BYTES: usize = 128 << 10;
@@ -97,7 +97,7 @@ pub(super) enum PriorReader {
 /// Receiving half of one link.
 pub(super) struct Inbound {
     pub(super) peer: Arc<PeerState>,
-    pub(super) half: BufReader<OwnedReadHalf>,
+    pub(super) half: BufReader<ReadHalf>,
     pub(super) opener: Opener,
     pub(super) assembler: Assembler,
     pub(super) heartbeat: Arc<Heartbeat>,

@@ -37,6 +37,11 @@ pub struct LinkLimits {
     pub reconnect_min: Duration,
     /// Longest wait before dialling again. Default 10 s.
     pub reconnect_max: Duration,
+    /// Direct dials in a row that fail before a pair uses the relay. Default 3.
+    pub relay_after_failures: u32,
+    /// First wait before a pair that uses the relay is dialled directly again; doubles up to
+    /// `reconnect_max`. Default 1 s.
+    pub direct_retry_min: Duration,
     /// Age at which the dialler replaces a link by a new handshake. Default 1 h.
     pub rehandshake_after: Duration,
     /// Time for the new session to arrive once the peer closed the old one for it. Default 5 s.
@@ -64,6 +69,8 @@ impl Default for LinkLimits {
             write_timeout: Duration::from_secs(7),
             reconnect_min: Duration::from_millis(100),
             reconnect_max: Duration::from_secs(10),
+            relay_after_failures: 3,
+            direct_retry_min: Duration::from_secs(1),
             rehandshake_after: Duration::from_secs(3600),
             handover_timeout: Duration::from_secs(5),
             max_records: 1 << 40,
@@ -105,11 +112,15 @@ impl LinkLimits {
         if self.reconnect_min.is_zero() || self.reconnect_max < self.reconnect_min {
             return wrong("reconnect_max", "at least reconnect_min, which is not zero");
         }
+        if self.relay_after_failures == 0 {
+            return wrong("relay_after_failures", "at least 1");
+        }
         if self.max_records == 0 || self.max_records > LinkLimits::default().max_records {
             return wrong("max_records", "1 to 2^40");
         }
         for (limit, value) in [
             ("connect_timeout", self.connect_timeout),
+            ("direct_retry_min", self.direct_retry_min),
             ("handshake_timeout", self.handshake_timeout),
             ("write_timeout", self.write_timeout),
             ("rehandshake_after", self.rehandshake_after),

@@ -19,6 +19,7 @@ use super::listener::Listener;
 use super::peer::PeerState;
 use super::peer_task::PeerTask;
 use super::refusal::{RefusalCounts, RefusalLog};
+use super::relay::{Relay, RelayAttachment, RelayFrame};
 use super::status::LinkStatus;
 
 /// Why links could not be started.
@@ -68,6 +69,11 @@ pub enum SendError {
     ShutDown,
 }
 
+/// A relayed frame that is not for this node, or from no peer of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a relayed frame from or to a node that it does not concern")]
+pub struct UnknownEnds;
+
 /// An event on its way to the consumer, with the bytes that it holds of the peer's allowance.
 pub(super) struct Delivery {
     pub(super) event: LinkEvent,
@@ -110,6 +116,8 @@ pub struct Links {
 }
 
 struct Inner {
+    relay: Relay,
+    listener: Listener,
     peers: Arc<BTreeMap<NodeId, Arc<PeerState>>>,
     refusals: Arc<RefusalLog>,
     config: Arc<LinkConfig>,
@@ -140,6 +148,7 @@ impl Links {
         let refusals = Arc::new(RefusalLog::default());
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let (events, deliveries) = mpsc::channel(config.limits.event_queue);
+        let relay = Relay::new(config.me.clone(), tasks.clone());
 
         let mut peers = BTreeMap::new();
         for (id, peer) in &config.peers {
@@ -159,6 +168,7 @@ impl Links {
                     config: Arc::clone(&config),
                     peer: peer.clone(),
                     state: Arc::clone(&state),
+                    relay: relay.clone(),
                     refusals: Arc::clone(&refusals),
                     shutdown: shutdown.clone(),
                 };
@@ -173,13 +183,15 @@ impl Links {
             refusals: Arc::clone(&refusals),
             shutdown: shutdown.clone(),
         };
-        tasks.spawn(listener.run(socket));
+        tasks.spawn(listener.clone().run(socket));
         tasks.close();
         let events = LinkEvents {
             deliveries,
             shutdown: shutdown.clone(),
         };
         let inner = Inner {
+            relay,
+            listener,
             peers,
             refusals,
             config,
@@ -214,6 +226,32 @@ impl Links {
             return Err(SendError::TooLong { length, limit });
         }
         state.enqueue(body)
+    }
+
+    /// A coordinator is ready to carry frames between nodes that cannot reach each other: what is
+    /// sent through it goes to `frames`, what it brings goes to [`Self::relayed`]. It takes the
+    /// place of an earlier one. Dropping what is returned ends the links that run through it.
+    pub fn attach_relay(&self, frames: mpsc::Sender<RelayFrame>) -> RelayAttachment {
+        self.inner.relay.attach(frames)
+    }
+
+    /// Takes a frame that a coordinator brought; never waits, and believes nothing of it. Must be
+    /// called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`UnknownEnds`] if it is not for this node, or from no peer of it: nothing was done.
+    pub fn relayed(&self, frame: RelayFrame) -> Result<(), UnknownEnds> {
+        let inner = &self.inner;
+        if frame.to != inner.config.me || !inner.peers.contains_key(&frame.from) {
+            return Err(UnknownEnds);
+        }
+        // Spec 1.2: the node with the smaller id dials.
+        let dials_us = frame.from < inner.config.me;
+        if let Some(opened) = inner.relay.receive(frame, dials_us) {
+            let listener = inner.listener.clone();
+            inner.tasks.spawn(listener.greet_relayed(opened));
+        }
+        Ok(())
     }
 
     /// Whether the link to a peer accepts messages.

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_types::NodeId;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::config::LinkConfig;
 use super::fuse::Fuse;
-use super::handshake;
+use super::handshake::{self, Agreed, Refused};
 use super::peer::{Established, PeerState};
 use super::refusal::{Refusal, RefusalLog};
+use super::relay::Opened;
+use super::stream::LinkStream;
 use crate::slots::HandshakeSlots;
 
 /// Pause after the operating system refused to accept (too many open files).
@@ -57,19 +60,63 @@ impl Listener {
     }
 
     async fn greet(self, mut stream: TcpStream, address: SocketAddr) {
-        let answer = async {
-            stream.set_nodelay(true).map_err(|_| Refusal::Closed)?;
-            handshake::answer(&mut stream, &self.config).await
-        };
-        let answered = tokio::time::timeout(self.config.limits.handshake_timeout, answer).await;
-        let agreed = match answered.unwrap_or_else(|_| Err(Refusal::TimedOut.into())) {
-            Ok(agreed) => agreed,
+        if stream.set_nodelay(true).is_err() {
+            return self.refusals.note(Refusal::Closed, None);
+        }
+        match self.answer(&mut stream).await {
+            Ok(agreed) => self.install(agreed, LinkStream::Direct(stream)).await,
             Err(refused) => {
                 tracing::debug!(%address, reason = %refused.why, "link handshake refused");
-                self.refusals.note(refused.why, refused.claimed.as_ref());
-                return;
             }
+        }
+    }
+
+    /// Answers a peer that dials through a coordinator, which may have invented all of it.
+    pub(super) async fn greet_relayed(self, opened: Opened) {
+        let Opened {
+            from,
+            mut bytes,
+            stream,
+        } = opened;
+        let shutdown = self.shutdown.clone();
+        let answered = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return,
+            answered = self.answer(&mut bytes) => answered,
         };
+        match answered {
+            // What is written here goes to `from`: another node would never read it.
+            Ok(agreed) if agreed.peer != from => {
+                self.refusals.note(Refusal::Misrouted, Some(&agreed.peer));
+            }
+            Ok(agreed) => {
+                stream.establish();
+                self.install(agreed, LinkStream::Relayed(bytes)).await;
+            }
+            Err(refused) => {
+                tracing::debug!(%from, reason = %refused.why, "relayed link handshake refused");
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    ) -> Result<Agreed, Refused> {
+        let answer = handshake::answer(stream, &self.config);
+        let answered = tokio::time::timeout(self.config.limits.handshake_timeout, answer).await;
+        let answered = answered.unwrap_or_else(|_| Err(Refusal::TimedOut.into()));
+        if let Err(refused) = &answered {
+            self.refusals.note(refused.why, refused.claimed.as_ref());
+            let claimed = refused.claimed.as_ref().and_then(|id| self.peers.get(id));
+            if let Some(peer) = claimed {
+                peer.set_error(refused.why);
+            }
+        }
+        answered
+    }
+
+    async fn install(&self, agreed: Agreed, stream: LinkStream) {
         self.refusals.recovered(&agreed.peer);
         if let Some(peer) = self.peers.get(&agreed.peer) {
             peer.install(Established {

@@ -36,6 +36,7 @@ impl Total {
 /// All counters of one peer.
 pub(super) struct Meter {
     up: Gauge,
+    relayed: Gauge,
     rtt: Gauge,
     pub(super) bytes_sent: Total,
     pub(super) bytes_received: Total,
@@ -57,6 +58,7 @@ impl Meter {
         };
         Self {
             up: metrics::gauge!("quorate_link_up", "peer" => peer.as_str().to_owned()),
+            relayed: metrics::gauge!("quorate_link_relayed", "peer" => peer.as_str().to_owned()),
             rtt: metrics::gauge!("quorate_link_rtt_seconds", "peer" => peer.as_str().to_owned()),
             bytes_sent: both("quorate_link_bytes_total", "sent"),
             bytes_received: both("quorate_link_bytes_total", "received"),
@@ -70,6 +72,11 @@ impl Meter {
     /// The link went up or down.
     pub(super) fn set_up(&self, up: bool) {
         self.up.set(if up { 1.0 } else { 0.0 });
+    }
+
+    /// The link runs through a coordinator, or does not.
+    pub(super) fn set_relayed(&self, relayed: bool) {
+        self.relayed.set(if relayed { 1.0 } else { 0.0 });
     }
 
     /// A ping was answered.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::tcp::OwnedWriteHalf;
 use zeroize::Zeroizing;
 
 use super::event::DownReason;
@@ -12,13 +11,14 @@ use super::frame::{Close, FIRST_OVERHEAD, Frame, MAX_WHOLE, MESSAGE_OVERHEAD, NE
 use super::fuse::Fuse;
 use super::peer::PeerState;
 use super::record::{MAX_PLAINTEXT, Sealer};
+use super::stream::WriteHalf;
 
 /// Encrypted bytes collected before a write. Larger saves no more time and costs memory.
 const WRITE_BYTES: usize = 256 << 10;
 
 /// Sending half of one link.
 pub(super) struct Outbound {
-    half: OwnedWriteHalf,
+    half: WriteHalf,
     sealer: Sealer,
     peer: Arc<PeerState>,
     fuse: Fuse,
@@ -30,7 +30,7 @@ pub(super) struct Outbound {
 impl Outbound {
     /// Wraps the write half of a connection.
     pub(super) fn new(
-        half: OwnedWriteHalf,
+        half: WriteHalf,
         sealer: Sealer,
         peer: Arc<PeerState>,
         fuse: Fuse,

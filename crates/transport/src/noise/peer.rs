@@ -6,7 +6,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use quorate_types::NodeId;
-use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
 use zeroize::Zeroizing;
 
@@ -17,7 +16,10 @@ use super::inbound::MESSAGE_COST;
 use super::limits::LinkLimits;
 use super::links::SendError;
 use super::meter::Meter;
+use super::refusal::Refusal;
 use super::status::{LinkState, LinkStatus};
+use super::stream::{LinkStream, Via};
+use crate::fault::LinkFault;
 
 /// A new link may wait this long in line behind others for its peer task.
 const WAITING_LINKS: usize = 2;
@@ -35,7 +37,7 @@ pub(super) struct Established {
     /// Result of the handshake.
     pub(super) agreed: Agreed,
     /// Its connection.
-    pub(super) stream: TcpStream,
+    pub(super) stream: LinkStream,
     /// Its end.
     pub(super) fuse: Fuse,
 }
@@ -69,8 +71,10 @@ struct Condition {
     state: LinkState,
     since: SystemTime,
     link: Option<(LinkId, Fuse)>,
+    via: Option<Via>,
     rtt: Option<Duration>,
     last_error: Option<String>,
+    fault: Option<LinkFault>,
     last_series: u64,
 }
 
@@ -85,8 +89,10 @@ impl PeerState {
             state: LinkState::Down,
             since: SystemTime::now(),
             link: None,
+            via: None,
             rtt: None,
             last_error: None,
+            fault: None,
             last_series: 0,
         };
         let meter = Meter::new(&id);
@@ -171,9 +177,12 @@ impl PeerState {
     }
 
     /// The link is in use. `fresh` starts a new series.
-    pub(super) fn set_up(&self, link_id: LinkId, fuse: Fuse, fresh: bool) {
+    pub(super) fn set_up(&self, link_id: LinkId, fuse: Fuse, via: Via, fresh: bool) {
         let mut condition = self.condition.lock();
         condition.link = Some((link_id, fuse));
+        condition.via = Some(via);
+        condition.fault = None;
+        self.meter.set_relayed(via == Via::Relay);
         if fresh {
             condition.last_series += 1;
             condition.state = LinkState::Up;
@@ -187,8 +196,10 @@ impl PeerState {
     pub(super) fn set_down(&self, reason: &DownReason) {
         self.series.store(0, Ordering::Release);
         self.meter.set_up(false);
+        self.meter.set_relayed(false);
         let mut condition = self.condition.lock();
         condition.link = None;
+        condition.via = None;
         condition.rtt = None;
         condition.state = LinkState::Down;
         condition.since = SystemTime::now();
@@ -208,9 +219,11 @@ impl PeerState {
         }
     }
 
-    /// Remembers a failure that did not end a link.
-    pub(super) fn set_error(&self, error: &impl std::fmt::Display) {
-        self.condition.lock().last_error = Some(error.to_string());
+    /// Remembers a handshake that came to nothing; it did not end a link.
+    pub(super) fn set_error(&self, error: Refusal) {
+        let mut condition = self.condition.lock();
+        condition.last_error = Some(error.to_string());
+        condition.fault = Some(LinkFault::of_refusal(error));
     }
 
     /// A ping sent at `sent` was answered.
@@ -231,6 +244,10 @@ impl PeerState {
         LinkStatus {
             peer: self.id.clone(),
             state: condition.state,
+            via: condition.via,
+            fault: condition
+                .fault
+                .filter(|_| condition.via != Some(Via::Direct)),
             since: condition.since,
             link_id: condition.link.as_ref().map(|(link_id, _)| *link_id),
             rtt: condition.rtt,

@@ -127,6 +127,7 @@ impl PeerTask {
             fuse,
         } = link;
         let limits = &self.config.limits;
+        let via = stream.via();
         let (read_half, write_half) = stream.into_split();
         let sealer = Sealer::new(
             Arc::clone(&agreed.keys),
@@ -153,9 +154,9 @@ impl PeerTask {
         let reader = PriorReader::Running(tokio::spawn(inbound.run(prior)));
         let peer = Arc::clone(&self.peer);
         let out = Outbound::new(write_half, sealer, peer, fuse.clone(), limits.write_timeout);
-        self.peer.set_up(agreed.link_id, fuse.clone(), fresh);
+        self.peer.set_up(agreed.link_id, fuse.clone(), via, fresh);
         let (peer, link) = (&self.peer.id, agreed.link_id);
-        tracing::info!(%peer, %link, version = agreed.version, fresh, "link up");
+        tracing::info!(%peer, %link, version = agreed.version, fresh, via = via.as_str(), "link up");
         Active {
             link_id: agreed.link_id,
             fuse,

@@ -46,12 +46,21 @@ pub enum Refusal {
     /// Cut off to make room for newer handshakes.
     #[error("handshake cut off: too many at a time")]
     Evicted,
+    /// Nothing listens at the peer's address.
+    #[error("connection refused: nothing listens at the peer's address")]
+    Refused,
     /// No TCP connection.
     #[error("peer cannot be reached")]
     Unreachable,
     /// The connection was closed during the handshake. A peer that refuses a stranger says nothing.
     #[error("connection closed during the handshake: refused by the peer, or cut")]
     Closed,
+    /// A coordinator brought the handshake under another node's name.
+    #[error("relayed under the name of another node")]
+    Misrouted,
+    /// No coordinator is there to relay.
+    #[error("no coordinator is there to relay")]
+    NoRelay,
     /// The local Noise library failed (randomness, configuration).
     #[error("local cryptographic failure")]
     Local,
@@ -74,8 +83,11 @@ impl Refusal {
             Self::Unconfirmed => "unconfirmed",
             Self::TimedOut => "timed_out",
             Self::Evicted => "evicted",
+            Self::Refused => "refused",
             Self::Unreachable => "unreachable",
             Self::Closed => "closed",
+            Self::Misrouted => "misrouted",
+            Self::NoRelay => "no_relay",
             Self::Local => "local",
         }
     }

@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 use quorate_types::NodeId;
 
 use super::event::LinkId;
+use super::stream::Via;
+use crate::fault::LinkFault;
 
 /// Whether messages can flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,10 @@ pub struct LinkStatus {
     pub peer: NodeId,
     /// State.
     pub state: LinkState,
+    /// Which way its bytes take, while it is up.
+    pub via: Option<Via>,
+    /// Why the last handshake over a direct connection failed, unless the link is direct.
+    pub fault: Option<LinkFault>,
     /// Since when it is up, or not up.
     pub since: SystemTime,
     /// Session now in use.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::fault::LinkFault;
+
 use super::identity::{IdentityError, PeerIdentity};
 
 /// TLS cannot be set up. The operator must act; the message says how.
@@ -46,6 +48,54 @@ pub enum TlsError {
         #[source]
         source: IdentityError,
     },
+    /// A revocation list cannot be read.
+    #[error("{} is not a usable revocation list: {why}", .path.display())]
+    BadList {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        why: &'static str,
+    },
+    /// A revocation list that none of the authorities signed.
+    #[error("the revocation list {} is not signed by an authority of `ca_file`: somebody else \
+             wrote it, or it belongs to another authority", .path.display())]
+    ListNotSigned {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A revocation list that should have been replaced.
+    #[error("the revocation list {} is overdue since {next_update}: put the authority's new list \
+             there", .path.display())]
+    ListOverdue {
+        /// Which file.
+        path: PathBuf,
+        /// When the next one was promised.
+        next_update: String,
+    },
+    /// A revocation list from the future.
+    #[error("the revocation list {} counts from {this_update}: the clock of this machine or of \
+             the authority is wrong", .path.display())]
+    ListNotYetValid {
+        /// Which file.
+        path: PathBuf,
+        /// From when on it counts.
+        this_update: String,
+    },
+    /// A list older than the one in use: it could forget revoked certificates.
+    #[error("{} no longer holds its authority's newest revocation list, or an older one: the one \
+             in use stays", .path.display())]
+    ListOlder {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The new certificate is for somebody else.
+    #[error("the new certificate is for {found}, and this process is {was}")]
+    OtherIdentity {
+        /// Who this process is.
+        was: PeerIdentity,
+        /// Whom the certificate names.
+        found: PeerIdentity,
+    },
     /// A node cannot be dialled by name.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -55,6 +105,19 @@ pub enum TlsError {
     /// The certificate authority or a revocation list cannot be used.
     #[error("certificate authority or revocation list cannot be used")]
     Verifier(#[from] rustls::server::VerifierBuilderError),
+}
+
+impl ConnectError {
+    /// What is wrong, in words for whoever repairs it.
+    #[must_use]
+    pub fn fault(&self) -> LinkFault {
+        match self {
+            Self::Unreachable { source, .. } => LinkFault::of_io(source),
+            Self::TimedOut { .. } => LinkFault::TimedOut,
+            Self::Handshake { source, .. } => LinkFault::of_io(source),
+            Self::WrongServer { .. } => LinkFault::PeerWrongName,
+        }
+    }
 }
 
 /// A connection to a server could not be made.

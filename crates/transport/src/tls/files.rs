@@ -12,11 +12,17 @@ use zeroize::Zeroizing;
 
 use super::error::TlsError;
 use super::identity::PeerIdentity;
+use super::revocation::ListFile;
 
 /// Permission bits that a key file must not have.
 const OPEN_TO_OTHERS: u32 = 0o077;
 
-/// Where certificate, key and trust anchors lie. All PEM.
+/// Longest certificate, key or list that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 16 << 20;
+/// How a PEM section begins.
+const PEM_MARK: &[u8] = b"-----BEGIN";
+
+/// Where certificate, key and trust anchors lie. PEM, but for revocation lists, which may be DER.
 #[derive(Debug, Clone)]
 pub struct TlsFiles {
     /// Own certificate, and intermediate ones after it.
@@ -25,7 +31,7 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// Certificates of the authorities that may vouch for peers.
     pub ca: PathBuf,
-    /// Revocation lists; none: revocation is not checked.
+    /// Revocation lists, PEM or DER; none: revocation is not checked.
     pub crls: Vec<PathBuf>,
 }
 
@@ -34,8 +40,9 @@ pub(super) struct Loaded {
     pub(super) identity: PeerIdentity,
     pub(super) chain: Vec<CertificateDer<'static>>,
     pub(super) key: PrivateKeyDer<'static>,
+    pub(super) authorities: Vec<CertificateDer<'static>>,
     pub(super) roots: RootCertStore,
-    pub(super) crls: Vec<CertificateRevocationListDer<'static>>,
+    pub(super) lists: Vec<ListFile>,
 }
 
 impl TlsFiles {
@@ -51,21 +58,25 @@ impl TlsFiles {
                 source,
             })?;
         let mut roots = RootCertStore::empty();
-        for authority in certificates(&self.ca)? {
-            roots.add(authority)?;
+        let authorities = certificates(&self.ca)?;
+        for authority in &authorities {
+            roots.add(authority.clone())?;
         }
-        let mut crls = Vec::new();
+        let mut lists = Vec::new();
         for path in &self.crls {
-            let bytes = read(File::open(path), path)?;
-            let lists = CertificateRevocationListDer::pem_slice_iter(&bytes);
-            crls.extend(all(lists, path, "revocation list")?);
+            let of_file = revocation_lists(path)?.into_iter();
+            lists.extend(of_file.map(|der| ListFile {
+                path: path.clone(),
+                der,
+            }));
         }
         Ok(Loaded {
             identity,
             chain,
             key: private_key(&self.key)?,
+            authorities,
             roots,
-            crls,
+            lists,
         })
     }
 }
@@ -73,6 +84,19 @@ impl TlsFiles {
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let bytes = read(File::open(path), path)?;
     all(CertificateDer::pem_slice_iter(&bytes), path, "certificate")
+}
+
+/// Spec 6.1: PEM, or one list in DER.
+fn revocation_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+    let bytes = read(File::open(path), path)?;
+    let is_der = !bytes
+        .windows(PEM_MARK.len())
+        .any(|window| window == PEM_MARK);
+    if is_der && !bytes.is_empty() {
+        return Ok(vec![CertificateRevocationListDer::from(bytes.to_vec())]);
+    }
+    let lists = CertificateRevocationListDer::pem_slice_iter(&bytes);
+    all(lists, path, "revocation list")
 }
 
 /// All sections of a file; an empty file is an error, not an empty list.
@@ -111,7 +135,7 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 
 fn read(file: std::io::Result<File>, path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     let mut bytes = Zeroizing::new(Vec::new());
-    file.and_then(|mut file| file.read_to_end(&mut bytes))
+    file.and_then(|file| file.take(MAX_FILE_BYTES).read_to_end(&mut bytes))
         .map_err(|source| TlsError::Unreadable {
             path: path.to_owned(),
             source,

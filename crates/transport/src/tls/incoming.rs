@@ -18,7 +18,10 @@ use tonic::transport::server::Connected;
 
 use super::identity::PeerIdentity;
 use super::limits::TlsLimits;
+use super::open_connections::Guarded;
 use super::server::ServerTls;
+use super::verifier::Witness;
+use crate::fault::LinkFault;
 use crate::slots::HandshakeSlots;
 
 /// Authenticated connections that may wait for the HTTP server to take them.
@@ -28,7 +31,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// An authenticated connection. Its [`PeerIdentity`] is in the extensions of every request.
 pub struct TlsConnection {
-    stream: TlsStream<TcpStream>,
+    stream: Guarded<TlsStream<TcpStream>>,
     peer: PeerIdentity,
     _open: OpenConnection,
 }
@@ -60,7 +63,7 @@ impl TlsIncoming {
         let local_address = socket.local_addr()?;
         let (ready, connections) = mpsc::channel(WAITING_CONNECTIONS);
         let door = Door {
-            acceptor: TlsAcceptor::from(Arc::clone(&tls.config)),
+            tls: tls.clone(),
             places: Arc::new(Semaphore::new(limits.max_connections)),
             timeout: limits.handshake_timeout,
             ready,
@@ -96,10 +99,21 @@ impl Stream for TlsIncoming {
     }
 }
 
+/// A client that was not let in, for the audit log.
+#[derive(Debug, Clone)]
+pub struct RefusedClient {
+    /// Why.
+    pub fault: LinkFault,
+    /// The name in its certificate. A claim, not proven: a refused certificate proves nothing.
+    pub claimed: Option<PeerIdentity>,
+    /// Where it connected from.
+    pub address: SocketAddr,
+}
+
 /// Why a connection was not let in. Value of the metric label `reason`.
 #[derive(Debug, Clone, Copy)]
 enum Refused {
-    Handshake,
+    Handshake(LinkFault),
     TimedOut,
     Evicted,
     TooManyConnections,
@@ -108,7 +122,7 @@ enum Refused {
 impl Refused {
     fn count(self) {
         let reason = match self {
-            Self::Handshake => "handshake",
+            Self::Handshake(fault) => fault.label(),
             Self::TimedOut => "timed_out",
             Self::Evicted => "evicted",
             Self::TooManyConnections => "too_many_connections",
@@ -119,7 +133,7 @@ impl Refused {
 
 #[derive(Clone)]
 struct Door {
-    acceptor: TlsAcceptor,
+    tls: ServerTls,
     places: Arc<Semaphore>,
     timeout: Duration,
     ready: mpsc::Sender<TlsConnection>,
@@ -156,26 +170,53 @@ impl Door {
         stream: TcpStream,
         address: SocketAddr,
     ) -> Result<TlsConnection, Refused> {
-        stream.set_nodelay(true).map_err(|_| Refused::Handshake)?;
-        let handshake = tokio::time::timeout(self.timeout, self.acceptor.accept(stream)).await;
-        let stream = handshake.map_err(|_| Refused::TimedOut)?.map_err(|error| {
-            tracing::debug!(%address, %error, "TLS handshake refused");
-            Refused::Handshake
+        let closed = |_| Refused::Handshake(LinkFault::Closed);
+        stream.set_nodelay(true).map_err(closed)?;
+        let witness = Witness::default();
+        let config = self.tls.config(witness.clone()).map_err(|error| {
+            tracing::error!(%error, "TLS cannot be configured");
+            Refused::Handshake(LinkFault::Other)
         })?;
+        let accept = TlsAcceptor::from(Arc::new(config)).accept(stream);
+        let handshake = tokio::time::timeout(self.timeout, accept).await;
+        let stream = handshake
+            .map_err(|_| Refused::TimedOut)?
+            .map_err(|error| self.refuse(&witness, &error, address))?;
         let (_, session) = stream.get_ref();
-        let certificate = session.peer_certificates().and_then(<[_]>::first);
+        let chain = session.peer_certificates().unwrap_or_default();
+        let certificate = chain.first();
         let peer = certificate
             .and_then(|certificate| PeerIdentity::from_certificate(certificate).ok())
-            .ok_or(Refused::Handshake)?;
+            .ok_or(Refused::Handshake(LinkFault::PeerBadCertificate))?;
         let permit = Arc::clone(&self.places)
             .try_acquire_owned()
             .map_err(|_| Refused::TooManyConnections)?;
+        let chain = chain.iter().map(|c| c.clone().into_owned()).collect();
+        let place = self.tls.live.open.enter(peer.clone(), chain);
         metrics::gauge!("quorate_tls_connections").increment(1.0);
         Ok(TlsConnection {
-            stream,
+            stream: Guarded::new(stream, place, None),
             peer,
             _open: OpenConnection { _permit: permit },
         })
+    }
+}
+
+impl Door {
+    /// Says, counts and reports why a handshake failed.
+    fn refuse(&self, witness: &Witness, error: &io::Error, address: SocketAddr) -> Refused {
+        let seen = witness.refused();
+        let fault = seen
+            .as_ref()
+            .map_or_else(|| LinkFault::of_io(error), |seen| seen.fault);
+        let claimed = seen.and_then(|seen| seen.claimed);
+        tracing::debug!(%address, %error, %fault, "TLS handshake refused");
+        (self.tls.observer)(&RefusedClient {
+            fault,
+            claimed,
+            address,
+        });
+        Refused::Handshake(fault)
     }
 }
 

@@ -2,6 +2,13 @@
 
 use std::time::Duration;
 
+/// How often the files are looked at.
+pub const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
+/// How often open connections are checked again although no file changed.
+pub const RECHECK_INTERVAL: Duration = Duration::from_secs(30);
+/// How long the last good revocation list counts after the time at which it promised the next one.
+pub const REVOCATION_GRACE: Duration = Duration::from_secs(3_600);
+
 /// Limits of one server or client.
 #[derive(Debug, Clone)]
 pub struct TlsLimits {

@@ -1,38 +1,90 @@
-//! Client certificates: chain, time and revocation by webpki, then identity and filter by us.
+//! What rustls asks during one handshake, answered by the files of that moment.
+//!
+//! A verifier lives for one handshake, so that it can say afterwards what it refused and about
+//! whom: rustls itself keeps no certificate of a peer that it refused.
 
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::client::danger::HandshakeSignatureValid;
+use parking_lot::Mutex;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::identity::PeerIdentity;
+use super::material::Material;
+use crate::fault::LinkFault;
 
 /// Which verified identities may connect.
 pub(super) type Filter = Arc<dyn Fn(&PeerIdentity) -> bool + Send + Sync>;
 
-/// Refuses inside the handshake, so that no byte of a wrong peer reaches HTTP.
-pub(super) struct IdentityVerifier {
-    chain: Arc<dyn ClientCertVerifier>,
-    accepts: Filter,
+/// What a verifier refused, for whoever ran the handshake.
+#[derive(Clone, Default)]
+pub(super) struct Witness(Arc<Mutex<Option<Refused>>>);
+
+/// A certificate that was refused.
+#[derive(Clone)]
+pub(super) struct Refused {
+    pub(super) fault: LinkFault,
+    /// The name in it. Not proven: a refused certificate proves nothing.
+    pub(super) claimed: Option<PeerIdentity>,
 }
 
-impl IdentityVerifier {
-    /// Adds the identity check to a chain verifier.
-    pub(super) fn new(chain: Arc<dyn ClientCertVerifier>, accepts: Filter) -> Self {
-        Self { chain, accepts }
+impl Witness {
+    /// What was refused, if anything.
+    pub(super) fn refused(&self) -> Option<Refused> {
+        self.0.lock().clone()
+    }
+
+    fn note(&self, error: &Error, certificate: &CertificateDer<'_>) {
+        *self.0.lock() = Some(Refused {
+            fault: LinkFault::of_tls(error),
+            claimed: PeerIdentity::from_certificate(certificate).ok(),
+        });
     }
 }
 
-impl fmt::Debug for IdentityVerifier {
+/// Checks a client inside the handshake, so that no byte of a wrong peer reaches HTTP.
+pub(super) struct ClientVerifier {
+    pub(super) material: Arc<Material>,
+    pub(super) accepts: Filter,
+    pub(super) witness: Witness,
+}
+
+/// Checks a server.
+pub(super) struct ServerVerifier {
+    pub(super) material: Arc<Material>,
+}
+
+impl fmt::Debug for ClientVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IdentityVerifier").finish_non_exhaustive()
+        f.debug_struct("ClientVerifier").finish_non_exhaustive()
     }
 }
 
-impl ClientCertVerifier for IdentityVerifier {
+impl fmt::Debug for ServerVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerVerifier").finish_non_exhaustive()
+    }
+}
+
+fn chain<'a>(
+    end_entity: &CertificateDer<'a>,
+    intermediates: &[CertificateDer<'a>],
+) -> Vec<CertificateDer<'a>> {
+    let mut chain = vec![end_entity.clone()];
+    chain.extend_from_slice(intermediates);
+    chain
+}
+
+fn no_tls_1_2() -> Result<HandshakeSignatureValid, Error> {
+    Err(Error::PeerIncompatible(
+        rustls::PeerIncompatible::Tls12NotOffered,
+    ))
+}
+
+impl ClientCertVerifier for ClientVerifier {
     fn offer_client_auth(&self) -> bool {
         true
     }
@@ -42,7 +94,7 @@ impl ClientCertVerifier for IdentityVerifier {
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.chain.root_hint_subjects()
+        self.material.clients.root_hint_subjects()
     }
 
     fn verify_client_cert(
@@ -51,25 +103,12 @@ impl ClientCertVerifier for IdentityVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        // Spec 3.2: first the chain, so that nothing unauthenticated is parsed by us.
-        let verified = self
-            .chain
-            .verify_client_cert(end_entity, intermediates, now)?;
-        // Spec 3.3: then who it is and whether it may connect.
-        let identity = PeerIdentity::from_certificate(end_entity);
-        match identity {
-            Ok(identity) if (self.accepts)(&identity) => Ok(verified),
-            Ok(identity) => {
-                tracing::warn!(peer = %identity, "TLS client has no business here");
-                Err(Error::InvalidCertificate(
-                    CertificateError::ApplicationVerificationFailure,
-                ))
-            }
+        let chain = chain(end_entity, intermediates);
+        match self.material.check_client(&chain, &self.accepts, now) {
+            Ok(_) => Ok(ClientCertVerified::assertion()),
             Err(error) => {
-                tracing::warn!(%error, "TLS client certificate names no node");
-                Err(Error::InvalidCertificate(
-                    CertificateError::ApplicationVerificationFailure,
-                ))
+                self.witness.note(&error, end_entity);
+                Err(error)
             }
         }
     }
@@ -80,9 +119,7 @@ impl ClientCertVerifier for IdentityVerifier {
         _cert: &CertificateDer<'_>,
         _dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::PeerIncompatible(
-            rustls::PeerIncompatible::Tls12NotOffered,
-        ))
+        no_tls_1_2()
     }
 
     fn verify_tls13_signature(
@@ -91,10 +128,51 @@ impl ClientCertVerifier for IdentityVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls13_signature(message, cert, dss)
+        self.material
+            .clients
+            .verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
+        self.material.clients.supported_verify_schemes()
+    }
+}
+
+impl ServerCertVerifier for ServerVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let chain = chain(end_entity, intermediates);
+        self.material.check_server(&chain, server_name, now)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        no_tls_1_2()
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.material
+            .servers
+            .verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.material.servers.supported_verify_schemes()
     }
 }

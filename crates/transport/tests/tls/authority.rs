@@ -27,6 +27,7 @@ pub(crate) struct Authority {
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) expired: bool,
+    pub(crate) not_yet_valid: bool,
     pub(crate) extra_names: Vec<&'static str>,
     /// 0: any.
     pub(crate) serial: u64,
@@ -60,12 +61,24 @@ impl Authority {
             params.not_before = date_time_ymd(2020, 1, 1);
             params.not_after = date_time_ymd(2021, 1, 1);
         }
+        if options.not_yet_valid {
+            params.not_before = date_time_ymd(2123, 1, 1);
+            params.not_after = date_time_ymd(2124, 1, 1);
+        }
         if options.serial != 0 {
             params.serial_number = Some(SerialNumber::from(options.serial));
         }
         self.write(params)
     }
 
+    /// Puts the certificate and key of `new` in the place of those of `files`.
+    #[allow(dead_code, reason = "not every test file needs it")]
+    pub(crate) fn rotate(files: &TlsFiles, new: &TlsFiles) {
+        fs::copy(&new.certificate, &files.certificate).unwrap();
+        fs::copy(&new.key, &files.key).unwrap();
+    }
+
+    #[allow(dead_code, reason = "not every test file needs it")]
     pub(crate) fn issue_names(&self, names: &[&str]) -> TlsFiles {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         self.write(CertificateParams::new(names).unwrap())
@@ -88,23 +101,31 @@ impl Authority {
     }
 
     /// A revocation list with one serial number.
+    #[allow(dead_code, reason = "not every test file needs it")]
     pub(crate) fn revoke(&self, serial: u64) -> PathBuf {
+        let path = self.folder.path().join(format!("revoked-{serial}.pem"));
+        fs::write(&path, self.list(&[serial], 2024, 2124).0).unwrap();
+        path
+    }
+
+    /// A revocation list, PEM and DER, that counts from one year to another.
+    pub(crate) fn list(&self, serials: &[u64], from: i32, to: i32) -> (String, Vec<u8>) {
+        let revoked = |serial: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(2024, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
         let list = CertificateRevocationListParams {
-            this_update: date_time_ymd(2024, 1, 1),
-            next_update: date_time_ymd(2124, 1, 1),
+            this_update: date_time_ymd(from, 1, 1),
+            next_update: date_time_ymd(to, 1, 1),
             crl_number: SerialNumber::from(1u64),
             issuing_distribution_point: None,
-            revoked_certs: vec![RevokedCertParams {
-                serial_number: SerialNumber::from(serial),
-                revocation_time: date_time_ymd(2024, 1, 1),
-                reason_code: None,
-                invalidity_date: None,
-            }],
+            revoked_certs: serials.iter().map(revoked).collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        let path = self.folder.path().join(format!("revoked-{serial}.pem"));
-        fs::write(&path, list.signed_by(&self.issuer).unwrap().pem().unwrap()).unwrap();
-        path
+        let list = list.signed_by(&self.issuer).unwrap();
+        (list.pem().unwrap(), list.der().to_vec())
     }
 
     /// A plain rustls client that trusts this authority.
@@ -119,6 +140,7 @@ impl Authority {
     }
 
     /// The same with a certificate that nobody has looked at.
+    #[allow(dead_code, reason = "not every test file needs it")]
     pub(crate) fn client_config_of(&self, files: &TlsFiles) -> ClientConfig {
         let key = PrivateKeyDer::from_pem_file(&files.key).unwrap();
         let chain = vec![certificate(&files.certificate)];
@@ -128,6 +150,7 @@ impl Authority {
     }
 
     /// A plain rustls server that completes handshakes with a certificate nobody has looked at.
+    #[allow(dead_code, reason = "not every test file needs it")]
     pub(crate) async fn foreign_server(&self, files: &TlsFiles) -> String {
         let key = PrivateKeyDer::from_pem_file(&files.key).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

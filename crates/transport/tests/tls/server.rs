@@ -26,8 +26,13 @@ impl Server {
     /// A participant's server: coordinators only.
     pub(crate) async fn start(files: &TlsFiles, limits: TlsLimits) -> Self {
         let tls = ServerTls::from_files(files, |peer| peer.role == Role::Coordinator).unwrap();
+        Self::start_with(&tls, limits).await
+    }
+
+    /// The same with TLS that the test goes on using.
+    pub(crate) async fn start_with(tls: &ServerTls, limits: TlsLimits) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let incoming = TlsIncoming::start(socket, &tls, limits).unwrap();
+        let incoming = TlsIncoming::start(socket, tls, limits).unwrap();
         let address = incoming.local_address();
         let requests = Arc::new(AtomicUsize::new(0));
         let service = WhoAmI {
