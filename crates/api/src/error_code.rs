@@ -124,6 +124,8 @@ codes! {
         "The key was not created with the right raw_hash: send the transaction itself.";
     RawMessageRefused = "RAW_MESSAGE_REFUSED", 403, Caller,
         "The key was not created with the right raw_message.";
+    FeeTooHigh = "FEE_TOO_HIGH", 403, Caller,
+        "The fee is above the ceiling of a participant; the message names both. Operators set it.";
     NotFound = "NOT_FOUND", 404, Caller,
         "There is no such key, session or node, or the credential may not see it.";
     MethodNotAllowed = "METHOD_NOT_ALLOWED", 405, Caller,

@@ -2,6 +2,7 @@ use std::fmt;
 
 use quorate_types::{Algorithm, ChainId, Curve};
 
+use crate::bitcoin::{self, BitcoinNetwork};
 use crate::ethereum::{self, EthereumNetwork};
 use crate::solana::{self, SolanaNetwork};
 use crate::{Decoded, KeyContext, Refusal, Signature, SignedTransaction, SigningTarget};
@@ -15,6 +16,8 @@ pub const DEFAULT_ADDRESS_KIND: &str = "default";
 pub enum Chain {
     /// No chain: the key signs raw messages, and has no address.
     None,
+    /// Bitcoin and its test networks.
+    Bitcoin(BitcoinNetwork),
     /// Ethereum and its test networks.
     Ethereum(EthereumNetwork),
     /// Solana and its test networks.
@@ -23,7 +26,11 @@ pub enum Chain {
 
 impl Chain {
     /// Every chain, in the order of the documentation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
+        Self::Bitcoin(BitcoinNetwork::Mainnet),
+        Self::Bitcoin(BitcoinNetwork::Testnet),
+        Self::Bitcoin(BitcoinNetwork::Signet),
+        Self::Bitcoin(BitcoinNetwork::Regtest),
         Self::Ethereum(EthereumNetwork::Mainnet),
         Self::Ethereum(EthereumNetwork::Sepolia),
         Self::Ethereum(EthereumNetwork::Holesky),
@@ -48,6 +55,7 @@ impl Chain {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
+            Self::Bitcoin(network) => network.as_str(),
             Self::Ethereum(network) => network.as_str(),
             Self::Solana(network) => network.as_str(),
         }
@@ -57,7 +65,7 @@ impl Chain {
     #[must_use]
     pub const fn network_chain_id(self) -> Option<u64> {
         match self {
-            Self::None | Self::Solana(_) => None,
+            Self::None | Self::Bitcoin(_) | Self::Solana(_) => None,
             Self::Ethereum(network) => Some(network.chain_id()),
         }
     }
@@ -67,15 +75,44 @@ impl Chain {
     pub const fn algorithms(self) -> &'static [Algorithm] {
         match self {
             Self::None => &[Algorithm::Ecdsa, Algorithm::EdDsa, Algorithm::Schnorr],
+            Self::Bitcoin(_) => &[Algorithm::Ecdsa, Algorithm::Schnorr],
             Self::Ethereum(_) => &[Algorithm::Ecdsa],
             Self::Solana(_) => &[Algorithm::EdDsa],
         }
     }
 
-    /// Kinds of address that a key may have, the usual one first.
+    /// Kinds of address that a key of this scheme may have, the usual one first.
+    ///
+    /// [`DEFAULT_ADDRESS_KIND`] stands for the first one everywhere.
     #[must_use]
-    pub const fn address_kinds(self) -> &'static [&'static str] {
-        &[DEFAULT_ADDRESS_KIND]
+    pub const fn address_kinds(self, algorithm: Algorithm) -> &'static [&'static str] {
+        match (self, algorithm) {
+            (Self::Bitcoin(_), Algorithm::Ecdsa) => &["p2wpkh"],
+            (Self::Bitcoin(_), Algorithm::Schnorr) => &["p2tr"],
+            (Self::Bitcoin(_), _) => &[],
+            _ => &[DEFAULT_ADDRESS_KIND],
+        }
+    }
+
+    /// The name of a kind of address: what [`DEFAULT_ADDRESS_KIND`], or nothing, stands for, or
+    /// what was asked for.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownAddressKind`].
+    pub fn named_address_kind(
+        self,
+        algorithm: Algorithm,
+        asked: &str,
+    ) -> Result<&'static str, Refusal> {
+        let supported = self.address_kinds(algorithm);
+        let is_default = asked.is_empty() || asked == DEFAULT_ADDRESS_KIND;
+        let mut kinds = supported.iter().copied();
+        kinds
+            .find(|kind| is_default || *kind == asked)
+            .ok_or(Refusal::UnknownAddressKind {
+                chain: self.as_str(),
+                supported,
+            })
     }
 
     /// Checks that a key of this scheme and curve can be used on this chain.
@@ -110,17 +147,17 @@ impl Chain {
         })
     }
 
-    /// Checks that the chain has this kind of address.
+    /// Checks that a key of this scheme may be created with this kind of address.
     ///
     /// # Errors
     /// [`Refusal::UnknownAddressKind`].
-    pub fn check_address_kind(self, kind: &str) -> Result<(), Refusal> {
-        if self.address_kinds().contains(&kind) {
-            return Ok(());
+    pub fn check_address_kind(self, algorithm: Algorithm, kind: &str) -> Result<(), Refusal> {
+        if kind.is_empty() {
+            let supported = self.address_kinds(algorithm);
+            let chain = self.as_str();
+            return Err(Refusal::UnknownAddressKind { chain, supported });
         }
-        Err(Refusal::UnknownAddressKind {
-            chain: self.as_str(),
-        })
+        self.named_address_kind(algorithm, kind).map(drop)
     }
 
     /// The address of a public key (compressed), or none where there is no chain.
@@ -128,10 +165,19 @@ impl Chain {
     /// # Errors
     /// [`Refusal::UnknownAddressKind`], or [`Refusal::InvalidPublicKey`] where the chain computes
     /// an address.
-    pub fn address(self, public_key: &[u8], kind: &str) -> Result<Option<String>, Refusal> {
-        self.check_address_kind(kind)?;
+    pub fn address(
+        self,
+        algorithm: Algorithm,
+        public_key: &[u8],
+        kind: &str,
+    ) -> Result<Option<String>, Refusal> {
+        self.named_address_kind(algorithm, kind)?;
         match self {
             Self::None => Ok(None),
+            Self::Bitcoin(network) => {
+                let spend = bitcoin::SpendKind::of(algorithm).ok_or(self.no_kind())?;
+                bitcoin::address_of(network, spend, public_key).map(Some)
+            }
             Self::Ethereum(_) => ethereum::address_of(public_key).map(Some),
             Self::Solana(_) => solana::address_of(public_key).map(Some),
         }
@@ -146,6 +192,7 @@ impl Chain {
     ) -> Result<SignedTransaction, Refusal> {
         match self {
             Self::None => Err(self.without_transactions()),
+            Self::Bitcoin(network) => bitcoin::assemble(network, key, payload, signatures),
             Self::Ethereum(network) => ethereum::assemble(network, payload, signatures),
             Self::Solana(_) => solana::assemble(key, payload, signatures),
         }
@@ -159,10 +206,18 @@ impl Chain {
     ) -> Result<(Decoded, Vec<SigningTarget>), Refusal> {
         match self {
             Self::None => Err(self.without_transactions()),
+            Self::Bitcoin(network) => bitcoin::read(network, key, payload),
             Self::Ethereum(network) => ethereum::read(network, payload),
             Self::Solana(_) => {
                 solana::read(key, payload).map(|(decoded, target)| (decoded, vec![target]))
             }
+        }
+    }
+
+    pub(crate) const fn no_kind(self) -> Refusal {
+        Refusal::UnknownAddressKind {
+            chain: self.as_str(),
+            supported: &[],
         }
     }
 

@@ -169,6 +169,12 @@ pub enum Warning {
     DurableNonce,
     /// Accounts of a call stand in a table on the chain, not in the payload (Solana).
     AddressTable,
+    /// An output's script has no address, so nobody can say here who may spend it (Bitcoin).
+    UnknownScript,
+    /// Coins go to an output that nobody can ever spend (Bitcoin).
+    ValueBurned,
+    /// An output is worth less than spending it costs; nodes do not relay it (Bitcoin).
+    Dust,
     /// The meaning of what is signed is not known.
     MeaningUnknown,
 }
@@ -186,6 +192,9 @@ impl Warning {
             Self::ZeroAddress => "zero_address",
             Self::DurableNonce => "durable_nonce",
             Self::AddressTable => "address_table",
+            Self::UnknownScript => "unknown_script",
+            Self::ValueBurned => "value_burned",
+            Self::Dust => "dust",
             Self::MeaningUnknown => "meaning_unknown",
         }
     }

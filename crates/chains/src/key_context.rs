@@ -14,7 +14,7 @@ pub struct KeyContext<'a> {
     pub algorithm: Algorithm,
     /// What it may sign beside transactions.
     pub rights: &'a Rights,
-    /// Kind of its address; empty stands for the first kind of the chain.
+    /// Kind of its address; empty stands for the first kind of the chain and scheme.
     pub address_kind: &'a str,
     /// Compressed public key.
     pub public_key: &'a [u8],
@@ -26,6 +26,7 @@ impl KeyContext<'_> {
     /// # Errors
     /// As [`Chain::address`].
     pub fn address(&self) -> Result<Option<String>, Refusal> {
-        self.chain.address(self.public_key, self.address_kind)
+        self.chain
+            .address(self.algorithm, self.public_key, self.address_kind)
     }
 }

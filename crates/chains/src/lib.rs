@@ -15,10 +15,12 @@
     allow(non_snake_case, reason = "test names are subject__should_result")
 )]
 
+mod bitcoin;
 mod chain;
 mod decoded;
 mod effect;
 mod ethereum;
+mod fee_limits;
 mod key_context;
 mod reader;
 mod refusal;
@@ -27,10 +29,12 @@ mod solana;
 mod target;
 mod uint256;
 
+pub use bitcoin::BitcoinNetwork;
 pub use chain::{Chain, DEFAULT_ADDRESS_KIND};
 pub use decoded::{Asset, Decoded, EffectKind, Fact, Output, Warning};
 pub use effect::{Effect, assemble, effect_of};
 pub use ethereum::EthereumNetwork;
+pub use fee_limits::FeeLimits;
 pub use key_context::KeyContext;
 pub use quorate_types::MessageType;
 pub use quorate_verify::Signature;

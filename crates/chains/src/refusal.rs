@@ -2,7 +2,7 @@ use quorate_types::{Algorithm, Curve, Right};
 use quorate_verify::VerifyError;
 use thiserror::Error;
 
-use crate::MessageType;
+use crate::{MessageType, Uint256};
 
 /// Why bytes are not the one encoding of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -83,11 +83,13 @@ pub enum Refusal {
         /// Schemes that the chain works with, each with its one curve.
         supported: &'static [Algorithm],
     },
-    /// The chain has no such kind of address.
-    #[error("chain `{chain}` has no such address kind")]
+    /// The chain has no such kind of address for keys of this scheme.
+    #[error("chain `{chain}` has no such address kind for this key, but: {}", supported.join(", "))]
     UnknownAddressKind {
         /// Chain of the key.
         chain: &'static str,
+        /// Kinds that it has.
+        supported: &'static [&'static str],
     },
     /// The public key may not be used.
     #[error(transparent)]
@@ -188,6 +190,69 @@ pub enum Refusal {
     /// it is.
     #[error("the receiver of a transfer is named by an address table, not by the transaction")]
     UnknownReceiver,
+    /// The PSBT has a field that is unknown, or whose meaning for the signature is.
+    #[error("the PSBT's {map} field of type 0x{code:02x} is not supported")]
+    UnsupportedField {
+        /// `global`, `input` or `output`.
+        map: &'static str,
+        /// Type of the field.
+        code: u8,
+    },
+    /// The transaction spends more coins than can be signed in one act.
+    #[error("the transaction has {found} inputs, more than the limit of {limit}")]
+    TooManyInputs {
+        /// How many it has.
+        found: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The payload does not prove how much an input is worth, and whose it is (row D6).
+    #[error("input {input} comes without {needed}")]
+    PreviousOutputMissing {
+        /// Place of the input, from 0.
+        input: usize,
+        /// What must be there.
+        needed: &'static str,
+    },
+    /// What the payload says about a spent coin contradicts itself (row D6).
+    #[error("input {input}: the previous transaction does not have this coin")]
+    PreviousOutputMismatch {
+        /// Place of the input, from 0.
+        input: usize,
+    },
+    /// The signature would not cover all inputs and all outputs (row D6).
+    #[error(
+        "input {input} asks for sighash type 0x{code:02x} ({name}): only ALL is signed, or DEFAULT for Taproot"
+    )]
+    SighashType {
+        /// Place of the input, from 0.
+        input: usize,
+        /// What it asks for.
+        code: u32,
+        /// Its name.
+        name: &'static str,
+    },
+    /// An input is not the key's own.
+    #[error(
+        "input {input} is not a coin of this key: only transactions of its own coins are signed"
+    )]
+    ForeignInput {
+        /// Place of the input, from 0.
+        input: usize,
+    },
+    /// The transaction pays more than it spends.
+    #[error("the outputs are worth more than the inputs")]
+    OutputsAboveInputs,
+    /// The fee is above what this node lets a transaction pay (row D6).
+    #[error("the fee of {found} {unit} is above this node's limit of {limit}")]
+    FeeAboveCeiling {
+        /// The fee.
+        found: Uint256,
+        /// The limit, for a transaction of its size.
+        limit: Uint256,
+        /// Smallest unit of the chain's coin.
+        unit: &'static str,
+    },
     /// The transaction needs another number of signatures.
     #[error("the transaction needs {needed} signatures, not {found}")]
     SignatureCount {
@@ -233,6 +298,14 @@ impl Refusal {
             Self::NotTheSigner => "not_the_signer",
             Self::OtherSigners { .. } => "other_signers",
             Self::UnknownReceiver => "unknown_receiver",
+            Self::UnsupportedField { .. } => "unsupported_field",
+            Self::TooManyInputs { .. } => "too_many_inputs",
+            Self::PreviousOutputMissing { .. } => "previous_output_missing",
+            Self::PreviousOutputMismatch { .. } => "previous_output_mismatch",
+            Self::SighashType { .. } => "sighash_type",
+            Self::ForeignInput { .. } => "foreign_input",
+            Self::OutputsAboveInputs => "outputs_above_inputs",
+            Self::FeeAboveCeiling { .. } => "fee_above_ceiling",
             Self::SignatureCount { .. } => "signature_count",
             Self::RecoveryId(_) => "recovery_id",
             Self::InvalidSignature(_) => "invalid_signature",

@@ -101,13 +101,24 @@ fn of_refusal(refusal: &Refusal) -> ErrorCode {
         },
         Refusal::UnsupportedMessageType { .. }
         | Refusal::NoTransactions { .. }
-        | Refusal::UnsupportedTransactionType { .. } => ErrorCode::UnsupportedMessage,
-        Refusal::TooLong { .. } => ErrorCode::PayloadTooLarge,
+        | Refusal::UnsupportedTransactionType { .. }
+        | Refusal::UnsupportedField { .. }
+        | Refusal::SighashType { .. }
+        | Refusal::OtherSigners { .. }
+        | Refusal::ForeignInput { .. } => ErrorCode::UnsupportedMessage,
+        Refusal::FeeAboveCeiling { .. } => ErrorCode::FeeTooHigh,
+        Refusal::TooLong { .. } | Refusal::TooManyInputs { .. } => ErrorCode::PayloadTooLarge,
         Refusal::Malformed { .. } | Refusal::NotCanonical | Refusal::AlreadySigned => {
             ErrorCode::MalformedTransaction
         }
         Refusal::ReplayableEverywhere | Refusal::WrongNetwork { .. } => ErrorCode::WrongChain,
-        Refusal::TipAboveFee | Refusal::FeeTooLarge => ErrorCode::MalformedTransaction,
+        Refusal::TipAboveFee
+        | Refusal::FeeTooLarge
+        | Refusal::NotTheSigner
+        | Refusal::UnknownReceiver
+        | Refusal::PreviousOutputMissing { .. }
+        | Refusal::PreviousOutputMismatch { .. }
+        | Refusal::OutputsAboveInputs => ErrorCode::MalformedTransaction,
         _ => ErrorCode::InvalidArgument,
     }
 }

@@ -99,7 +99,11 @@ pub(crate) fn check_certificate(
         }
     }
     certificate.verify(manifest)?;
-    let address = chain.address(&statement.public_key, &statement.address_kind);
+    let address = chain.address(
+        statement.algorithm,
+        &statement.public_key,
+        &statement.address_kind,
+    );
     match address {
         Ok(address) if address.as_deref().unwrap_or_default() == statement.address => {
             Ok(certificate)

@@ -35,7 +35,7 @@ pub(crate) fn admit_create(
     // 4.2 The chain works with them.
     let chain = known_chain(&create.chain)?;
     chain.check_key(create.algorithm, create.curve)?;
-    chain.check_address_kind(&create.address_kind)?;
+    chain.check_address_kind(create.algorithm, &create.address_kind)?;
     // 4.3 We are a member, and the manifest knows every member (row D12).
     members(
         &create.committee,

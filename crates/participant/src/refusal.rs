@@ -83,8 +83,13 @@ fn chain_code(refusal: &ChainRefusal) -> ErrorCode {
         ChainRefusal::RightMissing { .. } => ErrorCode::RawMessageRefused,
         ChainRefusal::UnsupportedMessageType { .. }
         | ChainRefusal::NoTransactions { .. }
-        | ChainRefusal::UnsupportedTransactionType { .. } => ErrorCode::UnsupportedMessage,
-        ChainRefusal::TooLong { .. } => ErrorCode::PayloadTooLarge,
+        | ChainRefusal::UnsupportedTransactionType { .. }
+        | ChainRefusal::UnsupportedField { .. }
+        | ChainRefusal::SighashType { .. }
+        | ChainRefusal::OtherSigners { .. }
+        | ChainRefusal::ForeignInput { .. } => ErrorCode::UnsupportedMessage,
+        ChainRefusal::FeeAboveCeiling { .. } => ErrorCode::FeeTooHigh,
+        ChainRefusal::TooLong { .. } | ChainRefusal::TooManyInputs { .. } => ErrorCode::PayloadTooLarge,
         ChainRefusal::WrongNetwork { .. } | ChainRefusal::ReplayableEverywhere => {
             ErrorCode::WrongChain
         }

@@ -200,24 +200,18 @@ fn chain__should_be_found_by_its_id_only() {
         let id = ChainId::new(chain.as_str()).expect("an id");
         assert_eq!(Chain::parse(&id), Some(chain));
     }
-    for unknown in ["bitcoin", "ethereum-goerli", "eth"] {
+    for unknown in ["bitcoin-cash", "ethereum-goerli", "eth"] {
         assert_eq!(Chain::parse(&ChainId::new(unknown).expect("an id")), None);
     }
-    let ids = Chain::ALL.map(Chain::network_chain_id);
-    assert_eq!(
-        ids,
-        [
-            Some(1),
-            Some(11_155_111),
-            Some(17_000),
-            Some(31_337),
-            None,
-            None,
-            None,
-            None,
-            None
-        ]
-    );
+    let numbered = Chain::ALL
+        .into_iter()
+        .filter_map(|chain| Some((chain.as_str(), chain.network_chain_id()?)));
+    assert!(numbered.eq([
+        ("ethereum", 1),
+        ("ethereum-sepolia", 11_155_111),
+        ("ethereum-holesky", 17_000),
+        ("ethereum-local", 31_337),
+    ]));
 }
 
 #[test]
@@ -272,12 +266,13 @@ fn chain__must_refuse_keys_of_the_wrong_curve_or_scheme() {
 
 #[test]
 fn address__should_be_none_without_a_chain_and_refuse_unknown_kinds() {
-    assert_eq!(Chain::None.address(&[2; 33], "default"), Ok(None));
+    assert_eq!(Chain::None.address(ECDSA, &[2; 33], "default"), Ok(None));
     for chain in Chain::ALL {
         assert_eq!(
-            chain.address(&[2; 33], "taproot"),
+            chain.address(ECDSA, &[2; 33], "taproot"),
             Err(Refusal::UnknownAddressKind {
-                chain: chain.as_str()
+                chain: chain.as_str(),
+                supported: chain.address_kinds(ECDSA),
             })
         );
     }

@@ -116,7 +116,7 @@ fn addresses__should_equal_those_of_eth_keys_for_100_keys() {
         for vector in &all {
             let key = bytes(vector, "public_key");
             assert_eq!(
-                chain.address(&key, DEFAULT_ADDRESS_KIND),
+                chain.address(Algorithm::Ecdsa, &key, DEFAULT_ADDRESS_KIND),
                 Ok(Some(text(vector, "address").to_owned()))
             );
         }

@@ -125,7 +125,11 @@ fn known_chain(statement: &KeyStatement) -> Result<Chain, Mismatch> {
 
 fn check_address(statement: &KeyStatement, chain: Chain) -> Result<(), Mismatch> {
     let computed = chain
-        .address(&statement.public_key, &statement.address_kind)
+        .address(
+            statement.algorithm,
+            &statement.public_key,
+            &statement.address_kind,
+        )
         .map_err(|refusal| Mismatch::Chain(refusal.to_string()))?
         .unwrap_or_default();
     if computed == statement.address {

@@ -179,7 +179,7 @@ impl Service {
             chain: create.chain.clone(),
             address_kind: create.address_kind.clone(),
             address: chain
-                .address(&point, "default")
+                .address(create.algorithm, &point, "default")
                 .unwrap()
                 .unwrap_or_default(),
             public_key: point.clone(),

@@ -1,5 +1,5 @@
 use quorate_api::rest::CreateKeyRequest;
-use quorate_chains::{Chain, DEFAULT_ADDRESS_KIND};
+use quorate_chains::Chain;
 use quorate_intent::{Act, CreateKey, SignedIntent};
 use quorate_types::{Algorithm, ChainId, Curve, ProtocolName, Right, Rights, Threshold};
 
@@ -78,7 +78,7 @@ impl Rules {
     fn check_create(&self, create: &CreateKey) -> Result<Chain, CoordinatorError> {
         let chain = known_chain(&create.chain)?;
         chain.check_key(create.algorithm, create.curve)?;
-        chain.check_address_kind(&create.address_kind)?;
+        chain.check_address_kind(create.algorithm, &create.address_kind)?;
         // Row D12: roster and keys of peers come from the manifest alone.
         for (_, node) in create.committee.members() {
             if self.manifest.node(node).is_none() {
@@ -99,7 +99,8 @@ impl Rules {
         let algorithm: Algorithm = parse("algorithm", &request.algorithm)?;
         let curve: Curve = parse("curve", &request.curve)?;
         let chain: ChainId = parse("chain_type", &request.chain_type)?;
-        known_chain(&chain)?.check_key(algorithm, curve)?;
+        let known = known_chain(&chain)?;
+        known.check_key(algorithm, curve)?;
         let threshold = Threshold::new(request.threshold, request.total_nodes)?;
         let nodes = self.manifest.nodes.len();
         if usize::from(threshold.max_signers()) > nodes {
@@ -114,14 +115,14 @@ impl Rules {
         let right = |name: &String| {
             Right::parse(name).ok_or_else(|| invalid("rights", format!("unknown right `{name}`")))
         };
-        let kind = request.address_kind.as_deref();
+        let kind = request.address_kind.as_deref().unwrap_or_default();
         Ok(Readable {
             algorithm,
             curve,
             threshold,
             chain,
             protocol,
-            address_kind: kind.unwrap_or(DEFAULT_ADDRESS_KIND).to_owned(),
+            address_kind: named_kind(known, algorithm, kind),
             rights: request.rights.iter().map(right).collect::<Result<_, _>>()?,
         })
     }
@@ -134,7 +135,15 @@ impl Readable {
         agree("threshold", &self.threshold, &create.threshold)?;
         agree("chain_type", &self.chain, &create.chain)?;
         agree("protocol", &self.protocol, &create.protocol)?;
-        agree("address_kind", &self.address_kind, &create.address_kind)?;
+        let chain = known_chain(&create.chain)?;
+        let intended = named_kind(chain, create.algorithm, &create.address_kind);
+        agree("address_kind", &self.address_kind, &intended)?;
         agree("rights", &self.rights, &create.rights)
     }
+}
+
+/// The kind's own name, which `default` stands for; what is no kind stays as it is.
+fn named_kind(chain: Chain, algorithm: Algorithm, kind: &str) -> String {
+    let named = chain.named_address_kind(algorithm, kind);
+    named.unwrap_or(kind).to_owned()
 }
