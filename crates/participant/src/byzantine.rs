@@ -3,6 +3,10 @@
 //! Every lie is validly signed, unless it is about the signature: what the others must find is in
 //! the content. Scripts of lies: `crates/participant/tests/cluster/`.
 
+mod selective_failure;
+
+use std::io::Write as _;
+
 use parking_lot::Mutex;
 use quorate_crypto::Secp256k1;
 use quorate_dkg::{Opening, SecretOpening, run_context};
@@ -17,6 +21,8 @@ use crate::danger;
 use crate::link_message::{self, LinkMessage, Settle};
 use crate::node::Node;
 
+pub(crate) use selective_failure::guessing;
+
 /// The last opening of party 1 that came by, to be used again in another run.
 static OVERHEARD: Mutex<Option<Vec<u8>>> = Mutex::new(None);
 
@@ -27,14 +33,21 @@ static LATEST: Mutex<Option<SessionId>> = Mutex::new(None);
 pub(crate) struct Place<'a> {
     pub(crate) node: &'a Node,
     pub(crate) owner: SessionId,
+    /// As [`part_name`] says.
+    pub(crate) part: &'static str,
     pub(crate) roster: &'a Roster,
     pub(crate) context: Digest32,
 }
 
-/// Which part of a session a run is, as scripts name it.
-fn part_of(owner: SessionId, run: SessionId) -> &'static str {
-    let parts = [("dkg", "dkg"), ("setup", "setup"), ("sign", "sign/0")];
-    let found = parts.iter().find(|(_, label)| owner.part(label) == run);
+/// A part of a session, as scripts name it.
+pub(crate) fn part_name(part: &str) -> &'static str {
+    let parts = [
+        ("dkg", "dkg"),
+        ("setup", "setup"),
+        ("pairs", "pairs"),
+        ("sign", "sign/0"),
+    ];
+    let found = parts.iter().find(|(_, label)| *label == part);
     found.map_or("other", |(name, _)| name)
 }
 
@@ -59,7 +72,7 @@ fn told(place: &Place<'_>, to: PartyIndex, bytes: Vec<u8>, lie: &[&str]) -> Opti
     let Ok(mut envelope) = Envelope::from_bytes(&bytes) else {
         return Some(bytes); // a lie already
     };
-    let part = part_of(place.owner, envelope.session);
+    let part = place.part;
     let here = |p: &str, r: &str| p == part && r.parse() == Ok(envelope.round);
     let peer = place.roster.member(to).map(|member| member.node.clone());
     let meant = |name: &str| name == "all" || peer.as_ref().is_some_and(|p| p.as_str() == name);
@@ -70,7 +83,7 @@ fn told(place: &Place<'_>, to: PartyIndex, bytes: Vec<u8>, lie: &[&str]) -> Opti
         }
         ["abort", p, r] if here(p, r) && content => {
             (envelope.slot, envelope.signature) = (Slot::Abort, None);
-            envelope.body = Vec::new();
+            envelope.body = Zeroizing::default();
             return Some(envelope.to_bytes());
         }
         ["garbage", p, r] if here(p, r) && content => {
@@ -104,6 +117,26 @@ fn told(place: &Place<'_>, to: PartyIndex, bytes: Vec<u8>, lie: &[&str]) -> Opti
     Some(envelope.to_bytes())
 }
 
+/// Sends copies of a message before the message itself: `lie flood`, part, round, how many, to whom.
+pub(crate) fn flood(place: &Place<'_>, to: PartyIndex, message: &[u8]) {
+    let (Ok(envelope), Some(peer)) = (Envelope::from_bytes(message), place.roster.member(to))
+    else {
+        return;
+    };
+    for line in danger::script() {
+        let words: Vec<&str> = line.iter().map(String::as_str).collect();
+        if let ["lie", "flood", part, round, count, who] = words.as_slice()
+            && *part == place.part
+            && round.parse() == Ok(envelope.round)
+            && *who == peer.node.as_str()
+        {
+            for _ in 0..count.parse().unwrap_or(0) {
+                place.node.send(&peer.node, link_message::round(message));
+            }
+        }
+    }
+}
+
 /// Rounds whose contribution is another one, so that even our own echo vouches for it.
 pub(crate) struct Lying<P> {
     phase: P,
@@ -114,13 +147,13 @@ pub(crate) struct Lying<P> {
 
 impl<P: Phases> Lying<P> {
     pub(crate) fn new(
-        owner: SessionId,
+        part: &str,
         roster: &Roster,
         context: Digest32,
         phase: P,
         outbox: Outbox,
     ) -> (Self, Outbox) {
-        let (part, me) = (part_of(owner, roster.session()), roster.me());
+        let (part, me) = (part_name(part), roster.me());
         // What commitments and proofs of key generation are bound to.
         let context = run_context::<Secp256k1>(roster.clone(), &context).unwrap_or(context);
         let lying = Self {
@@ -150,6 +183,7 @@ impl<P: Phases> Phases for Lying<P> {
     type Output = P::Output;
     const ROUNDS: u8 = P::ROUNDS;
     const SIGNED: bool = P::SIGNED;
+    const MAX_BODY_BYTES: usize = P::MAX_BODY_BYTES;
 
     fn round(&self) -> RoundSpec {
         self.phase.round()
@@ -221,12 +255,8 @@ pub(crate) fn incoming(place: &Place<'_>, bytes: &[u8]) {
     };
     let opening = envelope.slot == Slot::Broadcast && envelope.round == 2;
     let lying = danger::script().iter().any(|line| chosen(line).is_some());
-    if !lying
-        && opening
-        && envelope.from.get() == 1
-        && part_of(place.owner, envelope.session) == "dkg"
-    {
-        *OVERHEARD.lock() = Some(envelope.body);
+    if !lying && opening && envelope.from.get() == 1 && place.part == "dkg" {
+        *OVERHEARD.lock() = Some(envelope.body.to_vec());
     }
 }
 
@@ -235,6 +265,7 @@ pub(crate) fn on_link(peer: &NodeId, body: Zeroizing<Vec<u8>>) -> Option<Zeroizi
     for line in danger::script() {
         let words: Vec<&str> = line.iter().map(String::as_str).collect();
         match words.as_slice() {
+            ["record", path] => record(path, peer, &body),
             ["link", "unknown-kind", who] if *who == peer.as_str() => {
                 let mut changed = body;
                 changed.iter_mut().take(1).for_each(|kind| *kind = 9);
@@ -256,4 +287,22 @@ pub(crate) fn on_link(peer: &NodeId, body: Zeroizing<Vec<u8>>) -> Option<Zeroizi
         }
     }
     Some(body)
+}
+
+/// Writes down a round message in the order in which it leaves: peer, part, round, slot.
+fn record(path: &str, peer: &NodeId, body: &Zeroizing<Vec<u8>>) {
+    let Ok(LinkMessage::Round { session, envelope }) = link_message::parse(body) else {
+        return;
+    };
+    let Ok(envelope) = Envelope::from_bytes(&envelope) else {
+        return;
+    };
+    let line = format!("{peer} {session} {} {:?}\n", envelope.round, envelope.slot);
+    let file = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(path);
+    if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
+        tracing::error!(%error, "the record of a test cannot be written");
+    }
 }

@@ -86,6 +86,8 @@ pub struct Tls {
     pub key_file: PathBuf,
     /// Authorities that coordinators' certificates come from, PEM.
     pub ca_file: PathBuf,
+    /// Revocation lists of these authorities, PEM or DER; without it, revocation is not checked.
+    pub crl_file: Option<PathBuf>,
 }
 
 impl Default for Tls {
@@ -95,6 +97,7 @@ impl Default for Tls {
             cert_file: folder.join("node.crt"),
             key_file: folder.join("node.key"),
             ca_file: folder.join("ca.crt"),
+            crl_file: None,
         }
     }
 }
@@ -135,10 +138,12 @@ pub struct SessionLimits {
     pub early_bytes_per_peer: usize,
     /// How long such messages are kept.
     pub early_ttl_ms: u64,
-    /// Messages waiting in one session.
-    pub session_queue: usize,
+    /// Bytes of messages of one peer that may wait in the queues of all running sessions.
+    pub queued_bytes_per_peer: usize,
     /// How often unfinished certificates are asked for.
     pub settle_interval_ms: u64,
+    /// How long the queue of results to a coordinator may be full before its stream is dropped.
+    pub report_timeout_ms: u64,
     /// How long a node still answers an expired intent with its signature before it forgets it.
     pub remember_expired_seconds: u64,
 }
@@ -154,8 +159,9 @@ impl Default for SessionLimits {
             cached_keys: 64,
             early_bytes_per_peer: 8 << 20,
             early_ttl_ms: 30_000,
-            session_queue: 256,
+            queued_bytes_per_peer: 64 << 20,
             settle_interval_ms: 2_000,
+            report_timeout_ms: 5_000,
             remember_expired_seconds: 86_400,
         }
     }
@@ -191,7 +197,7 @@ impl ParticipantConfig {
             &mut config.tls.key_file,
             &mut config.tls.ca_file,
         ];
-        for file in files {
+        for file in files.into_iter().chain(&mut config.tls.crl_file) {
             *file = folder.join(&*file);
         }
         match &mut config.master_key {

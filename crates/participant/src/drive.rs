@@ -4,7 +4,9 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use quorate_protocol::{Abort, Driver, Effect, Outbox, Phases, Progress, Reason, Roster};
+use quorate_protocol::{
+    Abort, Allowance, Driver, Effect, Outbox, Phases, Progress, Reason, Roster,
+};
 use quorate_types::{Digest32, NodeId, PartyIndex, SessionId};
 
 use crate::gate::{SessionGate, Verdict};
@@ -14,11 +16,16 @@ use crate::node::Node;
 use crate::randomness::{SystemRandomness, reseed_engine};
 use crate::report::Report;
 
+/// How long a change of progress may stay untold: most sessions are over sooner.
+const PROGRESS_PAUSE: Duration = Duration::from_millis(50);
+
 /// Where a part of a session runs.
 pub(crate) struct Port<'a> {
     pub(crate) node: &'a Node,
     /// The session that the part belongs to.
     pub(crate) owner: SessionId,
+    /// Which part it is.
+    pub(crate) part: &'a str,
     pub(crate) report: &'a Report,
     pub(crate) round_timeout: Duration,
     /// What a signing session must pass before anything leaves it.
@@ -43,10 +50,14 @@ pub(crate) fn drive<P: Phases>(
     let part = roster.session();
     let parties = roster.parties().filter_map(|index| roster.member(index));
     let members = parties.map(|member| member.node.clone());
-    let mailbox = port.node.mailboxes.open(port.owner, part, members);
+    let allowance = Allowance::of::<P>();
+    let mailbox = port
+        .node
+        .mailboxes
+        .open(port.owner, part, members, allowance);
     let signer = Box::new(port.node.identity.clone());
     #[cfg(feature = "danger_byzantine")]
-    let (phase, outbox) = crate::byzantine::Lying::new(port.owner, roster, context, phase, outbox);
+    let (phase, outbox) = crate::byzantine::Lying::new(port.part, roster, context, phase, outbox);
     let (driver, effects) = Driver::start(roster.clone(), context, signer, phase, outbox);
     let mut run = Run {
         port,
@@ -55,13 +66,15 @@ pub(crate) fn drive<P: Phases>(
         context,
         driver,
         last: None,
+        is_told: true,
+        told_at: Instant::now(),
         round_since: Instant::now(),
     };
     let result = run.until_over(&mailbox, effects);
     port.node.mailboxes.close(part);
     // A peer's abort may have come behind the last message that we needed.
     for letter in mailbox.letters.try_iter() {
-        if let Letter::Round { from, envelope } = letter {
+        if let Letter::Round { from, envelope, .. } = letter {
             port.node.mailboxes.deliver(from, part, envelope);
         }
     }
@@ -75,6 +88,9 @@ struct Run<'a, P: Phases> {
     context: Digest32,
     driver: Driver<P>,
     last: Option<Progress>,
+    /// Whether the coordinator has heard of `last`, and when it heard of anything.
+    is_told: bool,
+    told_at: Instant,
     round_since: Instant,
 }
 
@@ -88,18 +104,19 @@ impl<P: Phases> Run<'_, P> {
             if let Some(result) = self.release(effects) {
                 return result;
             }
-            self.tell_progress();
-            let left = self
-                .port
-                .round_timeout
-                .saturating_sub(self.round_since.elapsed());
-            let letter = mailbox.letters.recv_timeout(left);
+            self.note_progress();
+            let letter = self.next_letter(mailbox);
             if mailbox.cancelled.load(Ordering::Relaxed) {
                 effects = self.driver.give_up(Reason::Cancelled);
                 continue;
             }
             effects = match letter {
-                Ok(Letter::Round { from, envelope }) => {
+                Ok(Letter::Round {
+                    from,
+                    envelope,
+                    room,
+                }) => {
+                    drop(room); // it waits no more
                     let length = u64::try_from(envelope.len()).unwrap_or(u64::MAX);
                     self.port
                         .report
@@ -115,6 +132,10 @@ impl<P: Phases> Run<'_, P> {
                         None => Vec::new(), // a node that is not in this run has no say in it
                     }
                 }
+                Ok(Letter::Flooded(peer)) => match self.index_of(&peer) {
+                    Some(index) => self.driver.flooded(index),
+                    None => Vec::new(),
+                },
                 Ok(Letter::LinkLost(peer)) if self.index_of(&peer).is_none() => Vec::new(),
                 Ok(Letter::PeerAborted(peer)) => match self.index_of(&peer) {
                     Some(index) => self.peer_gave_up(index),
@@ -199,6 +220,8 @@ impl<P: Phases> Run<'_, P> {
             "send.{}",
             self.driver.progress().name.replace(' ', "-")
         ));
+        #[cfg(feature = "danger_byzantine")]
+        crate::byzantine::flood(&self.place(), to, message);
         let length = u64::try_from(message.len()).unwrap_or(u64::MAX);
         self.port
             .report
@@ -210,10 +233,11 @@ impl<P: Phases> Run<'_, P> {
     }
 
     #[cfg(feature = "danger_byzantine")]
-    const fn place(&self) -> crate::byzantine::Place<'_> {
+    fn place(&self) -> crate::byzantine::Place<'_> {
         crate::byzantine::Place {
             node: self.port.node,
             owner: self.port.owner,
+            part: crate::byzantine::part_name(self.port.part),
             roster: self.roster,
             context: self.context,
         }
@@ -228,7 +252,38 @@ impl<P: Phases> Run<'_, P> {
         self.roster.parties().find(named)
     }
 
+    /// Waits for a letter until the round is over. A run that pauses, or is long, shows itself to
+    /// the coordinator; one that goes through in a few milliseconds reports its result only.
+    fn next_letter(&mut self, mailbox: &Mailbox<'_>) -> Result<Letter, RecvTimeoutError> {
+        let left = |run: &Self| {
+            let timeout = run.port.round_timeout;
+            timeout.saturating_sub(run.round_since.elapsed())
+        };
+        if !self.is_told {
+            let pause = PROGRESS_PAUSE.saturating_sub(self.told_at.elapsed());
+            let letter = mailbox.letters.recv_timeout(pause.min(left(self)));
+            if !matches!(letter, Err(RecvTimeoutError::Timeout)) {
+                return letter;
+            }
+            self.tell_progress();
+        }
+        mailbox.letters.recv_timeout(left(self))
+    }
+
     fn tell_progress(&mut self) {
+        if let Some(progress) = &self.last {
+            let Port {
+                report,
+                offset,
+                rounds,
+                ..
+            } = *self.port;
+            report.progress(progress, offset, rounds);
+        }
+        (self.is_told, self.told_at) = (true, Instant::now());
+    }
+
+    fn note_progress(&mut self) {
         let progress = self.driver.progress();
         if self
             .last
@@ -243,14 +298,13 @@ impl<P: Phases> Run<'_, P> {
                 )
                 .record(self.round_since.elapsed().as_secs_f64());
             }
-            tracing::trace!(session = %self.port.owner, round = progress.round, name, "round");
+            let (session, part) = (self.port.owner, self.port.part);
+            tracing::trace!(%session, part, round = progress.round, name, "round");
             self.round_since = Instant::now();
         }
         if self.last.as_ref() != Some(&progress) {
-            self.port
-                .report
-                .progress(&progress, self.port.offset, self.port.rounds);
             self.last = Some(progress);
+            self.is_told = false;
         }
     }
 }

@@ -2,15 +2,20 @@
 //!
 //! Peers may be ahead of us: their first messages can arrive before the coordinator has told us of
 //! the session. Such messages wait here, within limits for each peer, and vanish if nobody comes.
+//!
+//! What waits is bounded in bytes for each peer, so that a flood costs nobody but its sender: early
+//! messages by `early_bytes_per_peer`, those in queues of running sessions by
+//! `queued_bytes_per_peer`. In one session a peer may send what the rounds of the protocol have
+//! ([`Allowance`]); whoever sends more ends the session and is named for it.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use quorate_protocol::{Envelope, MAX_ENVELOPE, Slot};
+use quorate_protocol::{Allowance, Envelope, MAX_ENVELOPE, Slot};
 use quorate_types::{Canonical as _, NodeId, SessionId};
 use zeroize::Zeroizing;
 
@@ -20,7 +25,10 @@ pub(crate) enum Letter {
     Round {
         from: NodeId,
         envelope: Zeroizing<Vec<u8>>,
+        room: Room,
     },
+    /// This peer sent more than the protocol lets it.
+    Flooded(NodeId),
     /// Messages of this peer may have been lost.
     LinkLost(NodeId),
     /// This peer gave up an earlier part of the session, after we had finished it.
@@ -32,7 +40,7 @@ pub(crate) enum Letter {
 /// Limits of waiting messages.
 #[derive(Clone, Copy)]
 pub(crate) struct MailboxLimits {
-    pub(crate) session_queue: usize,
+    pub(crate) queued_bytes_per_peer: usize,
     pub(crate) early_bytes_per_peer: usize,
     pub(crate) early_ttl: Duration,
 }
@@ -45,7 +53,7 @@ const REMEMBERED_CANCELS: usize = 4_096;
 
 /// What a message that waits costs beside its bytes: its place in the tables, rounded up. Without
 /// it a peer could fill the memory with messages of a few bytes each.
-const EARLY_OVERHEAD: usize = 512;
+const OVERHEAD: usize = 512;
 
 /// A body of the largest size that any protocol has, and what is around it.
 const LONGEST_ENVELOPE: usize = MAX_ENVELOPE + 256;
@@ -74,6 +82,63 @@ struct Open {
     members: Arc<BTreeSet<NodeId>>,
     cancelled: Arc<AtomicBool>,
     letters: SyncSender<Letter>,
+    /// What each member may send from now on.
+    left: HashMap<NodeId, Allowance>,
+    flooders: BTreeSet<NodeId>,
+}
+
+impl Open {
+    /// Takes a message from what its sender may send. The first that is too much is reported.
+    fn allows(&mut self, from: &NodeId, length: usize) -> bool {
+        let Some(left) = self.left.get_mut(from) else {
+            return false; // no member
+        };
+        let after = (left.messages.checked_sub(1), left.bytes.checked_sub(length));
+        if let (Some(messages), Some(bytes)) = after {
+            *left = Allowance { messages, bytes };
+            return true;
+        }
+        if self.flooders.insert(from.clone()) {
+            metrics::counter!("quorate_session_floods_total", "peer" => from.to_string())
+                .increment(1);
+            let _ = self.letters.try_send(Letter::Flooded(from.clone()));
+        }
+        false
+    }
+
+    fn put(&self, from: NodeId, envelope: Zeroizing<Vec<u8>>, room: Room) -> bool {
+        let letter = Letter::Round {
+            from,
+            envelope,
+            room,
+        };
+        !matches!(self.letters.try_send(letter), Err(TrySendError::Full(_)))
+    }
+}
+
+/// The room that a waiting message takes of its sender's; given back when it is dropped.
+pub(crate) struct Room {
+    used: Arc<AtomicUsize>,
+    cost: usize,
+}
+
+impl Room {
+    fn take(used: &Arc<AtomicUsize>, length: usize, limit: usize) -> Option<Self> {
+        let cost = length + OVERHEAD;
+        let room = Self {
+            used: Arc::clone(used),
+            cost,
+        };
+        let before = used.fetch_add(cost, Ordering::Relaxed);
+        // If it does not fit, dropping it gives it back.
+        (before + cost <= limit).then_some(room)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.used.fetch_sub(self.cost, Ordering::Relaxed);
+    }
 }
 
 struct Ended {
@@ -89,7 +154,7 @@ struct Early {
 
 impl Early {
     fn cost(&self) -> usize {
-        self.envelope.len() + EARLY_OVERHEAD
+        self.envelope.len() + OVERHEAD
     }
 }
 
@@ -98,6 +163,8 @@ struct Inner {
     open: HashMap<SessionId, Open>,
     early: HashMap<SessionId, Vec<Early>>,
     early_bytes: HashMap<NodeId, usize>,
+    /// Bytes of each peer that wait in the queues of running sessions.
+    queued_bytes: HashMap<NodeId, Arc<AtomicUsize>>,
     expired_at: Option<Instant>,
     /// Whether a session is cancelled; shared with its open parts.
     cancelled: HashMap<SessionId, Arc<AtomicBool>>,
@@ -124,15 +191,17 @@ impl Mailboxes {
     }
 
     /// Opens the mailbox of one part of a session; what came early is in it. Only `members` may put
-    /// messages into it.
+    /// messages into it, and each no more than `allowance`.
     pub(crate) fn open(
         &self,
         owner: SessionId,
         part: SessionId,
         members: impl IntoIterator<Item = NodeId>,
+        allowance: Allowance,
     ) -> Mailbox<'_> {
-        let (sender, letters) = sync_channel(self.limits.session_queue);
         let members = Arc::new(members.into_iter().collect::<BTreeSet<_>>());
+        // Room for everything that may come: all messages, and one letter more of each other kind.
+        let (sender, letters) = sync_channel(members.len() * (allowance.messages + 3) + 1);
         let mut inner = self.inner.lock();
         let cancelled = inner.cancellation(owner);
         if cancelled.load(Ordering::SeqCst) {
@@ -142,20 +211,24 @@ impl Mailboxes {
         if let Some(peer) = inner.aborted.get(&owner) {
             let _ = sender.try_send(Letter::PeerAborted(peer.clone()));
         }
-        for early in inner.early.remove(&part).unwrap_or_default() {
-            inner.release(&early);
-            let Early { from, envelope, .. } = early;
-            if members.contains(&from) {
-                // More than the queue holds cannot be honest: a round has one message of each kind.
-                let _ = sender.try_send(Letter::Round { from, envelope });
-            }
-        }
-        let open = Open {
+        let left = members.iter().map(|member| (member.clone(), allowance));
+        let mut open = Open {
             owner,
+            left: left.collect(),
             members,
             cancelled: Arc::clone(&cancelled),
             letters: sender,
+            flooders: BTreeSet::new(),
         };
+        for early in inner.early.remove(&part).unwrap_or_default() {
+            inner.release(&early);
+            let Early { from, envelope, .. } = early;
+            if open.allows(&from, envelope.len())
+                && let Some(room) = self.room(&mut inner, &from, envelope.len())
+            {
+                open.put(from, envelope, room);
+            }
+        }
         inner.open.insert(part, open);
         Mailbox {
             letters,
@@ -214,12 +287,16 @@ impl Mailboxes {
             return false;
         }
         let mut inner = self.inner.lock();
-        if let Some(open) = inner.open.get(&session) {
-            if !open.members.contains(&from) {
+        let length = envelope.len();
+        if let Some(open) = inner.open.get_mut(&session) {
+            if !open.allows(&from, length) {
                 return false;
             }
-            let sent = open.letters.try_send(Letter::Round { from, envelope });
-            return !matches!(sent, Err(TrySendError::Full(_)));
+            let Some(room) = self.room(&mut inner, &from, length) else {
+                return false;
+            };
+            let open = inner.open.get(&session);
+            return open.is_some_and(|open| open.put(from, envelope, room));
         }
         if let Some(ended) = inner.ended.get(&session) {
             // A peer may fail in a part that we finished: without it the session cannot go on.
@@ -236,7 +313,7 @@ impl Mailboxes {
             return true;
         }
         inner.expire(self.limits.early_ttl);
-        let cost = envelope.len() + EARLY_OVERHEAD;
+        let cost = length + OVERHEAD;
         let used = inner.early_bytes.get(&from).copied().unwrap_or(0);
         if used + cost > self.limits.early_bytes_per_peer {
             return false;
@@ -249,6 +326,21 @@ impl Mailboxes {
             since,
         });
         true
+    }
+
+    /// Room for one more message of a peer in the queues of running sessions, if there is any.
+    fn room(&self, inner: &mut Inner, from: &NodeId, length: usize) -> Option<Room> {
+        let limit = self.limits.queued_bytes_per_peer;
+        let used = match inner.queued_bytes.get(from) {
+            Some(used) => used,
+            None => inner.queued_bytes.entry(from.clone()).or_default(),
+        };
+        let room = Room::take(used, length, limit);
+        if room.is_none() {
+            metrics::counter!("quorate_queue_refusals_total", "peer" => from.to_string())
+                .increment(1);
+        }
+        room
     }
 
     /// Ends all parts of a session, now and later.
@@ -264,7 +356,9 @@ impl Mailboxes {
 
     /// Tells every open session that the link to a peer was lost.
     pub(crate) fn link_lost(&self, peer: &NodeId) {
-        for open in self.inner.lock().open.values() {
+        let inner = self.inner.lock();
+        let concerned = |open: &&Open| open.members.contains(peer);
+        for open in inner.open.values().filter(concerned) {
             let _ = open.letters.try_send(Letter::LinkLost(peer.clone()));
         }
     }

@@ -1,6 +1,7 @@
 //! The node: its identity, its manifest, its keystore and its links, shared by all sessions.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use quorate_transport::noise::Links;
 use quorate_types::{Digest32, NodeId, PartyIndex, SessionId};
 use zeroize::Zeroizing;
 
-use crate::bans;
+use crate::{bans, clock};
 use crate::config::SessionLimits;
 use crate::gate::Gates;
 use crate::identity::Identity;
@@ -35,6 +36,26 @@ pub(crate) struct Proposal {
     pub(crate) certificate: Vec<u8>,
 }
 
+impl Proposal {
+    /// What is asked, to tell a copy from another proposal. The number of the attempt, the request and
+    /// what a proposal carries along are not part of it.
+    pub(crate) fn asked(&self) -> Digest32 {
+        let signers: Vec<u8> = self.signers.iter().map(|index| index.get()).collect();
+        let SignedIntent { bytes, signature } = &self.signed;
+        Digest32::of(b"quorate proposal v1", &[bytes, signature, &signers])
+    }
+}
+
+/// What comes of the wish to run a session.
+pub(crate) enum Entrance<'a> {
+    /// It has a place.
+    Open(Place<'a>),
+    /// The very same proposal runs already: nothing to do.
+    Copy,
+    /// It may not run.
+    Refused(Refusal),
+}
+
 /// One participant.
 pub(crate) struct Node {
     pub(crate) me: NodeId,
@@ -45,10 +66,12 @@ pub(crate) struct Node {
     pub(crate) keys: KeyCache,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) settlement: Settlement,
+    pub(crate) untold_bans: bans::Untold,
     pub(crate) gates: Gates,
     pub(crate) limits: SessionLimits,
     links: OnceLock<Links>,
-    running: Mutex<HashSet<SessionId>>,
+    /// Sessions that run, and what was asked for in each.
+    running: Mutex<HashMap<SessionId, Digest32>>,
     pairs_in_use: Mutex<HashMap<SessionId, Vec<(NodeId, Digest32)>>>,
     active: AtomicUsize,
     boot_id: [u8; 16],
@@ -78,7 +101,7 @@ impl Node {
             boot_id,
         } = parts;
         let mailbox_limits = MailboxLimits {
-            session_queue: limits.session_queue,
+            queued_bytes_per_peer: limits.queued_bytes_per_peer,
             early_bytes_per_peer: limits.early_bytes_per_peer,
             early_ttl: Duration::from_millis(limits.early_ttl_ms),
         };
@@ -86,6 +109,7 @@ impl Node {
             keys: KeyCache::new(limits.cached_keys),
             mailboxes: Mailboxes::new(mailbox_limits),
             settlement: Settlement::default(),
+            untold_bans: bans::Untold::default(),
             gates: Gates::default(),
             links: OnceLock::new(),
             running: Mutex::default(),
@@ -106,6 +130,23 @@ impl Node {
     pub(crate) fn attach(&self, links: Links) {
         // A second call would be a defect of `start`, and the first links stay.
         let _ = self.links.set(links);
+    }
+
+    /// The links, once they listen.
+    pub(crate) fn links(&self) -> Option<&Links> {
+        self.links.get()
+    }
+
+    /// Handshakes of links that came to nothing, by reason.
+    pub(crate) fn refused_handshakes(&self) -> Vec<wire::RefusedHandshakes> {
+        let counts = self.links.get().map(Links::refusals).unwrap_or_default();
+        let refused = |(reason, count): (quorate_transport::noise::Refusal, u64)| {
+            wire::RefusedHandshakes {
+                reason: reason.label().to_owned(),
+                count,
+            }
+        };
+        counts.into_iter().map(refused).collect()
     }
 
     /// Puts a message into the queue to a peer. False if it cannot be reached now.
@@ -136,30 +177,36 @@ impl Node {
             .filter(|id| **id != self.me)
     }
 
-    /// Takes a place for a session, if there is one.
-    pub(crate) fn enter(&self, session: SessionId) -> Result<Place<'_>, Refusal> {
-        let limit = self.limits.max_sessions;
-        let full = || {
-            let message = format!("{limit} sessions run on this node");
-            Refusal::retry(ErrorCode::RateLimited, message)
-        };
-        if !self.running.lock().insert(session) {
-            let message = format!("session {session} runs already");
-            return Err(Refusal::retry(ErrorCode::IntentConflict, message));
+    /// Takes a place for a session, if there is one. A copy of a proposal that runs changes nothing;
+    /// another proposal under the id of a running session is refused.
+    pub(crate) fn enter(&self, proposal: &Proposal) -> Entrance<'_> {
+        let (session, asked) = (proposal.session, proposal.asked());
+        match self.running.lock().entry(session) {
+            Entry::Occupied(running) if *running.get() == asked => return Entrance::Copy,
+            Entry::Occupied(_) => {
+                let message = format!("session {session} runs already, for something else");
+                return Entrance::Refused(Refusal::retry(ErrorCode::IntentConflict, message));
+            }
+            Entry::Vacant(place) => {
+                place.insert(asked);
+            }
         }
         let place = Place {
             node: self,
             session,
         };
+        let limit = self.limits.max_sessions;
         if self.active.fetch_add(1, Ordering::SeqCst) >= limit {
-            return Err(full()); // dropping the place gives it back
+            let message = format!("{limit} sessions run on this node");
+            return Entrance::Refused(Refusal::retry(ErrorCode::RateLimited, message));
+            // Dropping the place gives it back.
         }
-        Ok(place)
+        Entrance::Open(place)
     }
 
     /// Whether a session runs here now.
     pub(crate) fn is_running(&self, session: SessionId) -> bool {
-        self.running.lock().contains(&session)
+        self.running.lock().contains_key(&session)
     }
 
     /// Notes which pairs a session uses, so that a ban ends it.
@@ -213,6 +260,7 @@ impl Node {
             cpu_seconds: cpu_seconds(),
             bans: bans::for_heartbeat(self.keystore.bans(), &self.me),
             protocols: self.protocols(),
+            unix_millis: clock::now_millis(),
         }
     }
 
@@ -255,6 +303,8 @@ impl Node {
             last_error: status.last_error.unwrap_or_default(),
             bytes_sent: status.bytes_sent,
             bytes_received: status.bytes_received,
+            via: status.via.map_or("", |via| via.as_str()).to_owned(),
+            fault: status.fault.map_or("", |fault| fault.label()).to_owned(),
         };
         statuses.into_iter().map(state).collect()
     }

@@ -11,7 +11,7 @@ use quorate_protocol::Abort;
 use quorate_types::SessionId;
 
 use crate::clock;
-use crate::node::{Node, Proposal};
+use crate::node::{Entrance, Node, Proposal};
 use crate::node_audit::Subject;
 use crate::refusal::{Refusal, RefusalKind, parse_signatures};
 use crate::report::Report;
@@ -38,9 +38,15 @@ impl From<Abort> for Ended {
 
 /// Runs a session to its end and reports it. Blocks; runs on a thread of its own.
 pub(crate) fn run(node: &Arc<Node>, proposal: &Proposal, report: &Report) {
-    let ended = match node.enter(proposal.session) {
-        Ok(_place) => join(node, proposal, report),
-        Err(refusal) => {
+    let ended = match node.enter(proposal) {
+        Entrance::Open(_place) => join(node, proposal, report),
+        // Sent twice on the way. The session that runs will answer.
+        Entrance::Copy => {
+            tracing::debug!(session = %proposal.session, "a copy of a proposal that runs");
+            metrics::counter!("quorate_session_copies_total").increment(1);
+            return;
+        }
+        Entrance::Refused(refusal) => {
             anonymous(proposal).refused(node.keystore.audit(), &refusal);
             Err(refusal.into())
         }

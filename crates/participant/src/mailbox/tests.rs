@@ -4,13 +4,23 @@ fn node(name: &str) -> NodeId {
     NodeId::new(name).unwrap()
 }
 
-/// Room for one early message of 60 bytes from each peer, and not for two.
-fn mailboxes(early_ttl: Duration) -> Mailboxes {
+/// Four messages of 60 bytes of each peer in each session.
+const ALLOWANCE: Allowance = Allowance {
+    messages: 4,
+    bytes: 4 * 60,
+};
+
+fn limited(early_bytes_per_peer: usize, early_ttl: Duration) -> Mailboxes {
     Mailboxes::new(MailboxLimits {
-        session_queue: 4,
-        early_bytes_per_peer: EARLY_OVERHEAD + 100,
+        queued_bytes_per_peer: 1 << 30,
+        early_bytes_per_peer,
         early_ttl,
     })
+}
+
+/// Room for one early message of 60 bytes from each peer, and not for two.
+fn mailboxes(early_ttl: Duration) -> Mailboxes {
+    limited(OVERHEAD + 100, early_ttl)
 }
 
 fn session(n: u8) -> SessionId {
@@ -18,7 +28,7 @@ fn session(n: u8) -> SessionId {
 }
 
 fn open(boxes: &Mailboxes, owner: SessionId, part: SessionId) -> Mailbox<'_> {
-    boxes.open(owner, part, [node("a"), node("b")])
+    boxes.open(owner, part, [node("a"), node("b")], ALLOWANCE)
 }
 
 fn body(length: usize) -> Zeroizing<Vec<u8>> {
@@ -52,11 +62,7 @@ fn early_messages__should_wait_for_their_session_within_the_limit_of_their_sende
 
 #[test]
 fn early_messages__should_be_charged_for_their_place_too() {
-    let boxes = Mailboxes::new(MailboxLimits {
-        session_queue: 4,
-        early_bytes_per_peer: 8 * (EARLY_OVERHEAD + 17),
-        early_ttl: MINUTE,
-    });
+    let boxes = limited(8 * (OVERHEAD + 17), MINUTE);
     let kept = (0..200).filter(|n| boxes.deliver(node("a"), session(*n), body(17)));
     assert_eq!(kept.count(), 8, "17 bytes do not cost 17 bytes");
 }
@@ -88,11 +94,7 @@ fn early_messages__should_be_looked_through_at_most_once_in_an_interval() {
 
 #[test]
 fn an_envelope_beyond_every_legal_length__must_be_refused() {
-    let boxes = Mailboxes::new(MailboxLimits {
-        session_queue: 4,
-        early_bytes_per_peer: 1 << 30,
-        early_ttl: MINUTE,
-    });
+    let boxes = limited(1 << 30, MINUTE);
     let mailbox = open(&boxes, session(1), session(1));
     assert!(!boxes.deliver(node("a"), session(1), body(LONGEST_ENVELOPE + 1)));
     assert!(mailbox.letters.try_recv().is_err());
@@ -134,12 +136,115 @@ fn a_cancelled_session__should_see_it_in_parts_that_open_later() {
 fn a_cancellation__must_not_be_lost_in_a_full_queue() {
     let boxes = mailboxes(MINUTE);
     let mailbox = open(&boxes, session(1), session(1));
-    for _ in 0..4 {
-        assert!(boxes.deliver(node("a"), session(1), body(60)));
-    }
+    while mailbox_of(&boxes, session(1))
+        .try_send(Letter::Cancel)
+        .is_ok()
+    {}
     assert!(!boxes.deliver(node("a"), session(1), body(60)), "full");
     boxes.cancel(session(1));
     assert!(mailbox.cancelled.load(Ordering::SeqCst));
+}
+
+fn mailbox_of(boxes: &Mailboxes, part: SessionId) -> SyncSender<Letter> {
+    boxes.inner.lock().open[&part].letters.clone()
+}
+
+fn letters(mailbox: &Mailbox<'_>) -> Vec<&'static str> {
+    let name = |letter| match letter {
+        Letter::Round { .. } => "round",
+        Letter::Flooded(peer) if peer == node("a") => "flooded by a",
+        _ => "other",
+    };
+    mailbox.letters.try_iter().map(name).collect()
+}
+
+#[test]
+fn a_flood_in_a_session__must_end_at_what_the_rounds_allow_and_name_its_sender_once() {
+    for length in [0, 60, 61, 10_000] {
+        let boxes = mailboxes(MINUTE);
+        let flooded = open(&boxes, session(1), session(1));
+        let other = open(&boxes, session(2), session(2));
+        let sent = (0..100).filter(|_| boxes.deliver(node("a"), session(1), body(length)));
+        let kept = sent.count();
+        assert_eq!(
+            kept,
+            [4, 4, 3, 0][[0, 60, 61, 10_000]
+                .iter()
+                .position(|l| *l == length)
+                .unwrap()]
+        );
+        // Neither another member nor another session is disturbed.
+        assert!(boxes.deliver(node("b"), session(1), body(60)));
+        assert!(boxes.deliver(node("a"), session(2), body(60)));
+        assert_eq!(letters(&other), ["round"]);
+        let mut expected = vec!["round"; kept];
+        expected.extend(["flooded by a", "round"]);
+        assert_eq!(letters(&flooded), expected, "{length}");
+    }
+}
+
+#[test]
+fn a_flood_before_the_session_opens__must_count_too() {
+    let boxes = limited(1 << 20, MINUTE);
+    for _ in 0..100 {
+        assert!(boxes.deliver(node("a"), session(1), body(60)));
+    }
+    let mailbox = open(&boxes, session(1), session(1));
+    assert_eq!(
+        letters(&mailbox),
+        ["round", "round", "round", "round", "flooded by a"]
+    );
+}
+
+#[test]
+fn what_waits_in_all_sessions__must_stay_within_the_bytes_of_its_sender() {
+    let boxes = Mailboxes::new(MailboxLimits {
+        queued_bytes_per_peer: 2 * (OVERHEAD + 60),
+        early_bytes_per_peer: 1 << 20,
+        early_ttl: MINUTE,
+    });
+    let open: Vec<_> = (1..=3)
+        .map(|n| open(&boxes, session(n), session(n)))
+        .collect();
+    assert!(boxes.deliver(node("a"), session(1), body(60)));
+    assert!(boxes.deliver(node("a"), session(2), body(60)));
+    assert!(
+        !boxes.deliver(node("a"), session(3), body(60)),
+        "over the limit of `a`"
+    );
+    assert!(
+        boxes.deliver(node("b"), session(3), body(60)),
+        "`b` has its own"
+    );
+    // Given back when the session takes it, and when the session ends without.
+    assert_eq!(letters(&open[0]), ["round"]);
+    assert!(boxes.deliver(node("a"), session(3), body(60)));
+    drop(open);
+    let used: Vec<usize> = {
+        let inner = boxes.inner.lock();
+        inner
+            .queued_bytes
+            .values()
+            .map(|used| used.load(Ordering::Relaxed))
+            .collect()
+    };
+    assert_eq!(used, [0, 0]);
+}
+
+#[test]
+fn a_queue__must_hold_all_that_is_allowed() {
+    let boxes = limited(1 << 20, MINUTE);
+    let mailbox = open(&boxes, session(1), session(1));
+    for peer in ["a", "b"] {
+        for _ in 0..5 {
+            boxes.deliver(node(peer), session(1), body(60));
+        }
+        boxes.link_lost(&node(peer));
+    }
+    boxes.cancel(session(1));
+    let kept: Vec<_> = mailbox.letters.try_iter().collect();
+    assert_eq!(kept.len(), 2 * (4 + 1 + 1) + 1);
+    assert!(matches!(kept.last(), Some(Letter::Cancel)));
 }
 
 #[test]
@@ -190,7 +295,7 @@ fn abort_of(part: SessionId) -> Zeroizing<Vec<u8>> {
         slot: Slot::Abort,
         from: party(2),
         to: party(1),
-        body: Vec::new(),
+        body: Zeroizing::default(),
         signature: None,
     };
     Zeroizing::new(abort.to_bytes())

@@ -12,17 +12,25 @@
 #[cfg(feature = "danger_byzantine")]
 mod certificate_carried;
 #[cfg(feature = "danger_byzantine")]
+mod concurrent_guesses;
+#[cfg(feature = "danger_byzantine")]
 mod crashes;
 mod damage;
+mod deaf_coordinator;
 mod faults;
 mod hostile_coordinator;
+#[cfg(feature = "danger_byzantine")]
+mod housekeeping_flood;
 mod identities;
 #[cfg(feature = "danger_byzantine")]
 mod key_generation_attacks;
+mod relay;
+mod revocation;
 mod secrets;
 #[cfg(feature = "danger_byzantine")]
 mod settlement_attacks;
 mod signing;
 #[cfg(feature = "danger_byzantine")]
 mod signing_attacks;
+mod split_sessions;
 mod support;

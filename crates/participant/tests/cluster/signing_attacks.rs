@@ -100,6 +100,13 @@ async fn c10_malformed_points_scalars_and_garbage_in_signing__must_end_it_and_na
         metrics.contains("quorate_messages_malformed_total{peer=\"p3\"}"),
         "counted"
     );
+    // Copies of one message are harmless one by one; without end they are a flood.
+    let script = "lie flood sign 1 50 p1";
+    let details = attack(&cluster, &mut doubles, &keys, 51, script).await;
+    assert_eq!(details["reason"], "flooded");
+    assert_eq!(details["culprits"], serde_json::json!(["p3"]));
+    let metrics = cluster.metrics(0).unwrap();
+    assert!(metrics.contains("quorate_session_floods_total{peer=\"p3\"}"));
     // None of this could leak a bit, so nobody is banned.
     cluster.script(LIAR, "").unwrap();
     let proposal = transfer(&cluster, keys[0].key, 60, &[0, LIAR]);
@@ -108,7 +115,11 @@ async fn c10_malformed_points_scalars_and_garbage_in_signing__must_end_it_and_na
     }
 }
 
-async fn restart(cluster: &mut Cluster, doubles: &mut [CoordinatorDouble], at: &[usize]) {
+pub(crate) async fn restart(
+    cluster: &mut Cluster,
+    doubles: &mut [CoordinatorDouble],
+    at: &[usize],
+) {
     for position in at {
         cluster.kill_node(*position).unwrap();
     }
@@ -122,7 +133,7 @@ async fn restart(cluster: &mut Cluster, doubles: &mut [CoordinatorDouble], at: &
 }
 
 /// Both nodes of the banned pair refuse; the other pairs sign.
-async fn assert_banned(
+pub(crate) async fn assert_banned(
     cluster: &Cluster,
     doubles: &mut [CoordinatorDouble],
     key: &KeyStatement,
@@ -137,6 +148,23 @@ async fn assert_banned(
             verified(&outcome, key, &transfer_digest(nonce));
         }
     }
+}
+
+/// The notice reaches everybody, and everybody records it.
+pub(crate) async fn ban_is_everywhere(cluster: &Cluster) {
+    let everywhere = |cluster: &Cluster| {
+        let recorded = |position| -> anyhow::Result<bool> {
+            let records = cluster.audit(position)?;
+            Ok(records
+                .iter()
+                .any(|r| r["event"]["event_type"] == "pair.banned"))
+        };
+        Ok(recorded(0)? && recorded(1)? && recorded(LIAR)?)
+    };
+    cluster
+        .eventually("the ban is everywhere", everywhere)
+        .await
+        .unwrap();
 }
 
 fn ban_files(cluster: &Cluster, position: usize) -> [PathBuf; 2] {
@@ -158,20 +186,7 @@ async fn c12_a_corrupted_ot_extension__must_ban_the_pair_at_the_first_failure_fo
     assert_eq!(details["reason"], "ot_extension");
     assert_eq!(details["culprits"], serde_json::json!(["p3"]));
     cluster.script(LIAR, "").unwrap();
-    // The notice reaches everybody, and everybody records it.
-    let everywhere = |cluster: &Cluster| {
-        let recorded = |position| -> anyhow::Result<bool> {
-            let records = cluster.audit(position)?;
-            Ok(records
-                .iter()
-                .any(|r| r["event"]["event_type"] == "pair.banned"))
-        };
-        Ok(recorded(0)? && recorded(1)? && recorded(LIAR)?)
-    };
-    cluster
-        .eventually("the ban is everywhere", everywhere)
-        .await
-        .unwrap();
+    ban_is_everywhere(&cluster).await;
     assert_banned(&cluster, &mut doubles, &keys[0], 10).await;
     // The other key has seeds of its own: the pair may use it.
     let proposal = transfer(&cluster, keys[1].key, 20, &[0, LIAR]);
