@@ -84,7 +84,9 @@ pub async fn run(cli: Cli, environment: Environment<'_>) -> Result<(), CliError>
     // Commands that need no client configuration must not fail because of a broken one.
     match command {
         Command::Dev(args) => return dev::run(args, Console::new(global.json), environment).await,
-        Command::Completion { shell } => return completion::print(shell),
+        Command::Completion { shell } => {
+            return Console::new(global.json).report(&completion::script(shell));
+        }
         Command::Coordinator => return crate::coordinator::run(global.config.as_deref()).await,
         Command::Tx(action) => {
             let console = Console::new(global.json);

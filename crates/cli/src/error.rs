@@ -140,6 +140,11 @@ impl CliError {
                  starts a cluster on this machine"
                     .to_owned()
             }
+            Self::Unverified(Mismatch::GivenSignature(_)) => {
+                "do not rely on this signature. If it should be valid, compare signature, key and \
+                 payload with those of whoever made it"
+                    .to_owned()
+            }
             Self::Unverified(_) => {
                 "do not use this answer. Service or configuration is wrong: compare the manifest \
                  of your configuration with the nodes' own, and tell the cluster's owner"

@@ -7,7 +7,10 @@ use quorate_cli::args::Cli;
 use quorate_cli::console::Console;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse(); // wrong usage ends here with code 2
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => return refuse_usage(&usage),
+    };
     let console = Console::new(cli.global.json);
     forbid_core_dumps();
     let environment = |name: &str| std::env::var(name).ok();
@@ -28,6 +31,27 @@ fn main() -> ExitCode {
             ExitCode::from(error.exit_code() as u8)
         }
     }
+}
+
+/// Help and version are no errors; whoever asks for JSON gets it for wrong usage too.
+fn refuse_usage(usage: &clap::Error) -> ExitCode {
+    let asked: Vec<_> = std::env::args_os().skip(1).collect();
+    let wants_json = asked
+        .iter()
+        .take_while(|argument| *argument != "--")
+        .any(|argument| argument == "--json");
+    if !usage.use_stderr() || !wants_json {
+        usage.exit();
+    }
+    let text = usage.render().to_string();
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let what = lines.next().unwrap_or("wrong usage").to_owned();
+    let error = quorate_cli::CliError::Invalid {
+        what: what.trim_start_matches("error: ").to_owned(),
+        remedy: lines.collect::<Vec<_>>().join("; "),
+    };
+    Console::new(true).error(&error);
+    ExitCode::from(error.exit_code() as u8)
 }
 
 /// A core dump would hold the caller's keys. Best effort: the command works without it.

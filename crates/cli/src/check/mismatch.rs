@@ -57,6 +57,9 @@ pub enum Mismatch {
     /// The signature is not valid.
     #[error("the signature is not one of this key over this payload: {0}")]
     Signature(#[from] VerifyError),
+    /// The signature that the caller brought is not valid.
+    #[error("the signature is not one of this key over this payload: {0}")]
+    GivenSignature(VerifyError),
     /// A field that follows from payload and signature is another.
     #[error("`{field}` does not follow from payload and signature")]
     Derived {

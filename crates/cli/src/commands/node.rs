@@ -65,7 +65,11 @@ fn node_report(node: &NodeView) -> Report {
             format!("{} µs", link.rtt_micros),
             link.bytes_sent.to_string(),
             link.bytes_received.to_string(),
-            link.last_error.clone().unwrap_or_default(),
+            // Of a link that is up, it is what ended the one before.
+            link.last_error
+                .clone()
+                .filter(|_| link.state != "up")
+                .unwrap_or_default(),
         ]
     };
     let about = facts(&[

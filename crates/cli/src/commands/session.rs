@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quorate_api::rest::{SessionList, SessionView};
 use quorate_types::{SessionId, SessionStatus};
@@ -13,6 +13,9 @@ use crate::http::{ApiClient, Query};
 
 /// Pause between two looks at a session.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
+/// How long the next attempt may take to begin after one was given up: the longest pause of the
+/// service (`max_retry_delay_ms`) and a little.
+const NEXT_ATTEMPT_WITHIN: Duration = Duration::from_millis(2_500);
 
 pub(super) async fn run(context: &Context, action: SessionAction) -> Result<Report, CliError> {
     let client = ApiClient::new(&context.settings)?;
@@ -59,11 +62,36 @@ async fn fetch(client: &ApiClient, session_id: &str) -> Result<SessionView, CliE
         .data)
 }
 
-/// Prints a line for each change until the session ends.
+/// Prints a line for each change until the session ends, and goes on with the attempt that takes
+/// its place. Without a result the process ends with the code of a refusal.
 async fn watch(context: &Context, client: &ApiClient, id: &str) -> Result<Report, CliError> {
+    let mut view = fetch(client, id).await?;
+    let mut was_open = false;
+    loop {
+        let ended = follow(context, client, view, &mut was_open).await?;
+        if ended.status == SessionStatus::Completed.as_str() {
+            return Ok(report(&ended));
+        }
+        match next_attempt(client, &ended, was_open).await? {
+            Some(next) => view = next,
+            None => {
+                context.console.report(&report(&ended))?;
+                // The report is the one document of --json; the code says the rest.
+                std::process::exit(i32::from(crate::ExitCode::Refused as u8));
+            }
+        }
+    }
+}
+
+/// Follows one attempt to its end.
+async fn follow(
+    context: &Context,
+    client: &ApiClient,
+    mut view: SessionView,
+    was_open: &mut bool,
+) -> Result<SessionView, CliError> {
     let mut last = String::new();
     loop {
-        let view = fetch(client, id).await?;
         let line = one_line(&view);
         if line != last {
             context.console.note(&line);
@@ -71,7 +99,37 @@ async fn watch(context: &Context, client: &ApiClient, id: &str) -> Result<Report
         }
         let status: Option<SessionStatus> = view.status.parse().ok();
         if status.is_some_and(SessionStatus::is_final) {
-            return Ok(report(&view));
+            return Ok(view);
+        }
+        *was_open = true;
+        tokio::time::sleep(LOOK_EVERY).await;
+        view = fetch(client, &view.session_id).await?;
+    }
+}
+
+/// The attempt that takes the place of one that failed. It is waited for only if the failure was
+/// seen here, not if it lies in the past.
+async fn next_attempt(
+    client: &ApiClient,
+    ended: &SessionView,
+    was_open: bool,
+) -> Result<Option<SessionView>, CliError> {
+    if ended.status != SessionStatus::Failed.as_str() {
+        return Ok(None);
+    }
+    let deadline = Instant::now() + NEXT_ATTEMPT_WITHIN;
+    let newest = Query::default()
+        .with("intent_digest", Some(&ended.intent_digest))
+        .with("limit", Some("1"))
+        .after("/sessions");
+    loop {
+        let list = client.get::<SessionList>(&newest).await?.data;
+        let newest = list.sessions.into_iter().next();
+        if let Some(next) = newest.filter(|next| next.attempt > ended.attempt) {
+            return Ok(Some(next));
+        }
+        if !was_open || Instant::now() >= deadline {
+            return Ok(None);
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

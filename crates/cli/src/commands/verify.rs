@@ -34,6 +34,14 @@ pub(super) async fn run(context: &Context, args: VerifyArgs) -> Result<Report, C
         }
     };
     let payload = payload::read(&args.payload)?;
+    if payload.message_type == MessageType::Transaction && subject.chain == Chain::None {
+        let known = Chain::ALL.iter().filter(|chain| **chain != Chain::None);
+        let known: Vec<_> = known.map(|chain| chain.as_str()).collect();
+        return Err(CliError::invalid(
+            "a transaction means something on its own chain only",
+            format!("say which with --chain: {}", known.join(", ")),
+        ));
+    }
     let signature = unhex("--signature", &args.signature)?;
     let signature = <[u8; 64]>::try_from(signature.as_slice()).map_err(|_| {
         CliError::invalid(
@@ -67,7 +75,13 @@ pub(super) async fn run(context: &Context, args: VerifyArgs) -> Result<Report, C
     let checks: Vec<Result<_, Mismatch>> = checks.collect();
     let found = checks.iter().position(Result::is_ok).unwrap_or_default();
     let found = checks.into_iter().nth(found);
-    let digest = found.ok_or(Mismatch::NoSignature)??;
+    // What is wrong here is what the caller gave, not an answer of the service.
+    let digest = found
+        .ok_or(Mismatch::NoSignature)?
+        .map_err(|mismatch| match mismatch {
+            Mismatch::Signature(error) => Mismatch::GivenSignature(error),
+            other => other,
+        })?;
     let json = json!({
         "valid": true,
         "public_key": hex::encode(public_key),

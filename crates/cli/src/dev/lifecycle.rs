@@ -259,18 +259,20 @@ pub(super) async fn start_node(
         refuse_taken_ports(&cluster, name)?;
         let mut children = Children::new();
         spawn(dir, name, &mut children, &mut pids, environment)?;
-        if pids.running(dir, COORDINATOR).is_some() {
+        // A process that was started just now becomes its program at this moment, and has no
+        // command line while it does.
+        let runs = |other: &str| other == name || pids.running(dir, other).is_some();
+        if runs(COORDINATOR) {
             let nodes = cluster.nodes.iter().map(|node| node.id.as_str());
-            let up: Vec<&str> = nodes
-                .filter(|node| pids.running(dir, node).is_some())
-                .collect();
+            let up: Vec<&str> = nodes.filter(|node| runs(node)).collect();
             ready::wait(dir, &up, &mut children).await?;
         }
     }
-    let pid = pids.running(dir, name);
-    let human = format!("{name} runs (process {})", pid.unwrap_or_default());
+    let pid = pids.iter().find(|(known, _)| *known == name);
+    let pid = pid.map(|(_, pid)| pid).unwrap_or_default();
+    let human = format!("{name} runs (process {pid})");
     Ok(Report {
-        json: json!({ "name": name, "pid": pid, "alive": pid.is_some() }),
+        json: json!({ "name": name, "pid": pid, "alive": true }),
         human,
     })
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::cluster::{COORDINATOR, config_file, log_file, replace_file};
@@ -24,7 +26,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(15);
 /// How long a killed process may take to be gone.
 const KILL_DEADLINE: Duration = Duration::from_secs(5);
 /// Pause between two looks at a process that is ending.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// `D/pids`: name to process id.
 #[derive(Debug, Clone, Default)]
@@ -189,14 +191,17 @@ pub(super) async fn stop(
     let Some(pid) = pids.running(dir, name) else {
         return Ok(false);
     };
+    let Some(process) = Held::open(dir, name, pid)? else {
+        return Ok(false);
+    };
     if !kill {
-        signal(dir, name, pid, Signal::TERM)?;
-        if is_gone_within(dir, name, pid, STOP_DEADLINE).await {
+        process.signal(Signal::TERM)?;
+        if process.is_gone_within(STOP_DEADLINE).await {
             return Ok(true);
         }
     }
-    signal(dir, name, pid, Signal::KILL)?;
-    if is_gone_within(dir, name, pid, KILL_DEADLINE).await {
+    process.signal(Signal::KILL)?;
+    if process.is_gone_within(KILL_DEADLINE).await {
         return Ok(true);
     }
     let what = format!("{name} (process {pid}) does not end");
@@ -206,40 +211,56 @@ pub(super) async fn stop(
     ))
 }
 
-/// Sends a signal to our process and to no other: the handle is opened before the check, so that
-/// an id that is given to somebody else in between is not hit.
-fn signal(dir: &Path, name: &str, pid: i32, signal: Signal) -> Result<(), CliError> {
-    let Some(id) = Pid::from_raw(pid) else {
-        return Ok(());
-    };
-    let Ok(handle) = pidfd_open(id, PidfdFlags::empty()) else {
-        return Ok(());
-    }; // gone
-    if !is_ours(pid, &config_file(dir, name)) {
-        return Ok(());
-    }
-    match pidfd_send_signal(&handle, signal) {
-        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-        Err(error) => {
-            let what = format!("{name} (process {pid}) cannot be signalled: {error}");
-            Err(CliError::failed(
-                what,
-                "run this as the user who started the cluster",
-            ))
-        }
-    }
+/// One of our processes, and never another that is given its id later: the handle is opened before
+/// the command line is looked at.
+struct Held {
+    /// Readable once all threads have ended. The command line is gone before that, while ports are
+    /// still taken and files still open.
+    handle: OwnedFd,
+    whose: String,
 }
 
-async fn is_gone_within(dir: &Path, name: &str, pid: i32, limit: Duration) -> bool {
-    let deadline = Instant::now() + limit;
-    let config = config_file(dir, name);
-    while is_ours(pid, &config) {
-        if Instant::now() >= deadline {
-            return false;
+impl Held {
+    fn open(dir: &Path, name: &str, pid: i32) -> Result<Option<Self>, CliError> {
+        let whose = format!("{name} (process {pid})");
+        let Some(id) = Pid::from_raw(pid) else {
+            return Ok(None);
+        };
+        let Ok(handle) = pidfd_open(id, PidfdFlags::empty()) else {
+            return Ok(None); // gone
+        };
+        if !is_ours(pid, &config_file(dir, name)) {
+            return Ok(None);
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        Ok(Some(Self { handle, whose }))
     }
-    true
+
+    fn signal(&self, signal: Signal) -> Result<(), CliError> {
+        match pidfd_send_signal(&self.handle, signal) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(error) => {
+                let what = format!("{} cannot be signalled: {error}", self.whose);
+                Err(CliError::failed(
+                    what,
+                    "run this as the user who started the cluster",
+                ))
+            }
+        }
+    }
+
+    async fn is_gone_within(&self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        loop {
+            let mut ended = [PollFd::new(&self.handle, PollFlags::IN)];
+            if poll(&mut ended, Some(&Timespec::default())).is_ok_and(|count| count > 0) {
+                return true;
+            }
+            if Instant::now() >= deadline {
+                return false;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -296,6 +317,30 @@ mod tests {
         assert!(other.try_wait().unwrap().is_none(), "not ours, so it lives");
         drop(other.stdin.take());
         other.wait().unwrap();
+    }
+
+    #[tokio::test]
+    async fn stop__must_return_only_when_all_that_the_process_held_is_free() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config_file(dir.path(), "node-1");
+        let lock = dir.path().join("lock");
+        for _ in 0..20 {
+            let file = File::create(&lock).unwrap();
+            rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+            let mut command = Command::new("sh");
+            command.args(["-c", "read line; :", "sh"]).arg(&config);
+            // The child holds the lock as long as it has the file.
+            command.stdin(Stdio::piped()).stdout(file);
+            let mut child = seen(command.spawn().unwrap(), &config);
+            drop(command);
+            let mut pids = Pids::default();
+            pids.set("node-1", i32::try_from(child.id()).unwrap());
+            assert!(stop(dir.path(), "node-1", &pids, true).await.unwrap());
+            let again = File::open(&lock).unwrap();
+            rustix::fs::flock(&again, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+                .expect("nobody holds it any more");
+            child.wait().unwrap();
+        }
     }
 
     #[test]
