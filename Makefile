@@ -15,7 +15,7 @@ endif
 
 BENCH_OUT ?= $(CURDIR)/target
 SOAK_SEEDS ?= 200000
-SEED_TESTS := --package quorate-protocol --package quorate-dkg --package quorate-dkls23 --package quorate-lead
+SEED_TESTS := --package quorate-protocol --package quorate-dkg --package quorate-dkls23 --package quorate-frost --package quorate-lead
 
 .PHONY: help demo test check bench soak dist clean
 

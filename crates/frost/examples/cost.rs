@@ -12,7 +12,7 @@
 )]
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ed25519_dalek::{Signer, SigningKey};
 use quorate_crypto::{Ed25519, Group, KeyShare, Secp256k1};
@@ -50,7 +50,6 @@ fn roster(me: PartyIndex, parties: u8, t: u8) -> Roster {
 struct Cost<O> {
     outputs: BTreeMap<PartyIndex, O>,
     bytes: usize,
-    elapsed: Duration,
 }
 
 /// Runs all parties on this thread, one after the other.
@@ -65,7 +64,6 @@ fn run<P: Phases>(
     let rosters: Vec<_> = (1..=parties)
         .map(|i| roster(PartyIndex::new(i).unwrap(), parties, t))
         .collect();
-    let begun = Instant::now();
     let mut take = |me, effects, queue: &mut VecDeque<_>| {
         for effect in effects {
             match effect {
@@ -91,11 +89,7 @@ fn run<P: Phases>(
         let effects = driver.receive(from, &message, rng);
         take(to, effects, &mut queue);
     }
-    Cost {
-        outputs,
-        bytes,
-        elapsed: begun.elapsed(),
-    }
+    Cost { outputs, bytes }
 }
 
 fn key_shares<G: Group>(n: u8, t: u8, rng: &mut ChaCha20Rng) -> Vec<KeyShare> {
@@ -109,22 +103,26 @@ fn key_shares<G: Group>(n: u8, t: u8, rng: &mut ChaCha20Rng) -> Vec<KeyShare> {
         .collect()
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    *times.get(times.len() / 2).unwrap()
+/// Processor time of this thread; on a busy machine, unlike the clock's.
+fn processor_time() -> Duration {
+    let schedule = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    let nanoseconds = schedule.split(' ').next().unwrap();
+    Duration::from_nanos(nanoseconds.parse().unwrap())
+}
+
+/// Mean of many.
+fn timed(times: u32, mut act: impl FnMut(u32)) -> Duration {
+    let begun = processor_time();
+    (0..times).for_each(&mut act);
+    (processor_time() - begun) / times
 }
 
 fn measure<G: Group>(n: u8, t: u8) {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let key_shares = key_shares::<G>(n, t, &mut rng);
-    let loads = (0..20).map(|_| {
-        let begun = Instant::now();
-        let checked = CheckedShare::new(key_shares.first().unwrap()).unwrap();
-        let elapsed = begun.elapsed();
-        drop(checked);
-        elapsed
+    let load = timed(RUNS, |_| {
+        drop(CheckedShare::new(key_shares.first().unwrap()).unwrap());
     });
-    let load = median(loads.collect());
     let shares: BTreeMap<_, _> = key_shares
         .iter()
         .map(|share| (share.index(), CheckedShare::new(share).unwrap()))
@@ -134,8 +132,8 @@ fn measure<G: Group>(n: u8, t: u8) {
         _ => &[TaprootTweak::None, TaprootTweak::KeyPath],
     };
     for tweak in tweaks {
-        let (mut times, mut bytes) = (Vec::new(), 0);
-        for number in 0..RUNS {
+        let mut bytes = 0;
+        let all = timed(RUNS, |number| {
             let digest = *Digest32::of(b"cost", &[&number.to_be_bytes()]).as_bytes();
             let payload = match G::CURVE {
                 Curve::Ed25519 => Payload::EdDsa(&digest),
@@ -149,10 +147,9 @@ fn measure<G: Group>(n: u8, t: u8) {
                 Sign::start(roster, context, share, payload, rng).unwrap()
             });
             assert_eq!(cost.outputs.len(), usize::from(t));
-            times.push(cost.elapsed);
             bytes = cost.bytes;
-        }
-        let (all, per_party) = (median(times), bytes / usize::from(t));
+        });
+        let per_party = bytes / usize::from(t);
         println!(
             "{:<10} {t}/{n} {tweak:?}: {:>7.3} ms all signers, {:>7.3} ms each, {per_party} bytes sent by each, share made ready in {:.3} ms",
             G::CURVE.as_str(),

@@ -6,6 +6,7 @@ mod ed25519;
 use frost_core::keys::{KeyPackage, PublicKeyPackage};
 use frost_core::{Ciphersuite, Element, GroupCommitment, Scalar};
 use quorate_types::Algorithm;
+use quorate_verify::{Signature, VerifyError};
 
 pub(crate) use frost_ed25519::Ed25519Sha512 as Ed25519;
 pub(crate) use frost_secp256k1_tr::Secp256K1Sha256TR as Bip340;
@@ -20,8 +21,8 @@ pub(crate) trait Scheme: Ciphersuite {
     /// The group, in our key generation.
     type Keys: quorate_crypto::Group;
 
-    /// `scalar · G` from tables, constant-time.
-    fn mul_base(scalar: &Scalar<Self>) -> Element<Self>;
+    /// `scalar · G` from tables, constant-time; `None` for zero.
+    fn mul_base(scalar: &Scalar<Self>) -> Option<Element<Self>>;
 
     /// Whether a point that the engine decodes has this encoding and no other.
     fn is_canonical(encoded: &[u8]) -> bool;
@@ -37,6 +38,9 @@ pub(crate) trait Scheme: Ciphersuite {
 
     /// Whether all nonces change their sign under this group commitment.
     fn negates_nonces(group_commitment: &GroupCommitment<Self>) -> bool;
+
+    /// The signature, if it verifies under the output key.
+    fn verified(key: &[u8], message: &[u8], bytes: [u8; 64]) -> Result<Signature, VerifyError>;
 }
 
 /// Length of an encoded point in bytes.

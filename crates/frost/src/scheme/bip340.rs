@@ -1,8 +1,11 @@
 use frost_core::keys::{KeyPackage, PublicKeyPackage};
-use frost_core::{Element, Group, GroupCommitment, Scalar};
-use frost_secp256k1_tr::Secp256K1Group;
+use frost_core::{Element, Field, Group as _, GroupCommitment, Scalar};
 use frost_secp256k1_tr::keys::{EvenY, Tweak};
+use frost_secp256k1_tr::{Secp256K1Group, Secp256K1ScalarField};
+use quorate_crypto::{Group as _, Secp256k1, SecretScalar};
 use quorate_types::Algorithm;
+use quorate_verify::{Signature, VerifyError, verify_bip340};
+use zeroize::Zeroizing;
 
 use super::{Bip340, Scheme};
 use crate::payload::TaprootTweak;
@@ -11,8 +14,13 @@ impl Scheme for Bip340 {
     const ALGORITHM: Algorithm = Algorithm::Schnorr;
     type Keys = quorate_crypto::Secp256k1;
 
-    fn mul_base(scalar: &Scalar<Self>) -> Element<Self> {
-        Secp256K1Group::generator() * *scalar
+    fn mul_base(scalar: &Scalar<Self>) -> Option<Element<Self>> {
+        // The engine's version of the curve has no tables; ours has, and the detour over encoded
+        // bytes costs far less than they save.
+        let bytes = Zeroizing::new(Secp256K1ScalarField::serialize(scalar));
+        let scalar = SecretScalar::<Secp256k1>::from_bytes(&bytes)?;
+        let encoded = Secp256k1::point_to_bytes(&scalar.public());
+        Secp256K1Group::deserialize(encoded.as_slice().try_into().ok()?).ok()
     }
 
     // SEC 1 has a "compact" form of 33 bytes too (tag 05), which the engine would take.
@@ -33,6 +41,14 @@ impl Scheme for Bip340 {
 
     fn negates_nonces(group_commitment: &GroupCommitment<Self>) -> bool {
         !group_commitment.has_even_y()
+    }
+
+    fn verified(key: &[u8], message: &[u8], bytes: [u8; 64]) -> Result<Signature, VerifyError> {
+        let digest = message.try_into().map_err(|_| VerifyError::DigestLength {
+            found: message.len(),
+        })?;
+        verify_bip340(key, digest, &bytes)?;
+        Ok(Signature::Schnorr(bytes))
     }
 }
 

@@ -1,6 +1,8 @@
 use frost_core::keys::{KeyPackage, PublicKeyPackage};
-use frost_core::{Element, GroupCommitment, Scalar};
+use frost_core::{Element, Group, GroupCommitment, Scalar};
+use frost_ed25519::Ed25519Group;
 use quorate_types::Algorithm;
+use quorate_verify::{Signature, VerifyError, verify_ed25519};
 
 use super::{Ed25519, Scheme};
 use crate::payload::TaprootTweak;
@@ -9,8 +11,9 @@ impl Scheme for Ed25519 {
     const ALGORITHM: Algorithm = Algorithm::EdDsa;
     type Keys = quorate_crypto::Ed25519;
 
-    fn mul_base(scalar: &Scalar<Self>) -> Element<Self> {
-        Element::<Self>::mul_base(scalar)
+    fn mul_base(scalar: &Scalar<Self>) -> Option<Element<Self>> {
+        let point = Element::<Self>::mul_base(scalar);
+        (point != Ed25519Group::identity()).then_some(point)
     }
 
     // The engine refuses points outside of the prime-order group, and all second spellings of
@@ -32,5 +35,11 @@ impl Scheme for Ed25519 {
 
     fn negates_nonces(_: &GroupCommitment<Self>) -> bool {
         false
+    }
+
+    fn verified(key: &[u8], message: &[u8], bytes: [u8; 64]) -> Result<Signature, VerifyError> {
+        let key = key.try_into().map_err(|_| VerifyError::Mismatch)?;
+        verify_ed25519(key, message, &bytes)?;
+        Ok(Signature::EdDsa(bytes))
     }
 }

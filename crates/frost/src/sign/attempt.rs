@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use frost_core::Identifier;
-use quorate_protocol::{Abort, Roster};
+use quorate_protocol::{Abort, Reason, Roster};
 use quorate_types::{Digest32, PartyIndex};
 
 use crate::scheme::Scheme;
-use crate::share::{CheckedShare, SigningKey, identifier};
+use crate::share::{CheckedShare, SigningKey};
 
 /// One attempt as one signer sees it.
 pub(crate) struct Attempt<S: Scheme> {
@@ -68,12 +67,8 @@ impl<S: Scheme> Attempt<S> {
         }
     }
 
-    pub(crate) fn own_identifier(&self) -> Identifier<S> {
-        identifier(self.me)
-    }
-
     /// An abort that can name one of several signers only if there is one other.
-    pub(crate) fn unattributable(&self, reason: quorate_protocol::Reason) -> Abort {
+    pub(crate) fn unattributable(&self, reason: Reason) -> Abort {
         let mut others = self.signers.iter().filter(|party| **party != self.me);
         match (others.next(), others.next()) {
             (Some(only), None) => Abort::new(reason, [*only]),

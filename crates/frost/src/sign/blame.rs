@@ -1,11 +1,14 @@
 //! Who spoiled a signature. `docs/protocols/frost.md` §2.6.
 
-use frost_core::verify_signature_share_precomputed;
+use frost_core::{
+    BindingFactorList, Error, SigningPackage, compute_binding_factor_list,
+    verify_signature_share_precomputed,
+};
 use quorate_protocol::{Abort, Inbox, Reason};
 use quorate_types::PartyIndex;
 
 use super::attempt::Attempt;
-use super::challenge::Challenged;
+use super::challenge::{Challenged, List};
 use super::message::Share;
 use crate::scheme::Scheme;
 use crate::share::identifier;
@@ -17,11 +20,14 @@ pub(crate) const SIGNATURE_SHARE: Reason = Reason::check("signature_share");
 /// fail. A share that passes is right, so that an honest signer is never named.
 pub(crate) fn blame<S: Scheme>(
     attempt: &Attempt<S>,
+    list: &List<S>,
     challenged: &Challenged<S>,
     received: &Inbox<Share<S>>,
 ) -> Abort {
-    let culprits =
-        received.failing(|party, share| holds(attempt, challenged, party, share).unwrap_or(false));
+    let Ok(inquiry) = Inquiry::new(attempt, list, challenged) else {
+        return Abort::local("the commitments cannot be checked");
+    };
+    let culprits = received.failing(|party, share| inquiry.clears(party, share).unwrap_or(false));
     if culprits.is_empty() {
         // All others are right: the fault is ours.
         return Abort::local("our own signature share is wrong");
@@ -29,22 +35,45 @@ pub(crate) fn blame<S: Scheme>(
     Abort::new(SIGNATURE_SHARE, culprits)
 }
 
-fn holds<S: Scheme>(
-    attempt: &Attempt<S>,
-    challenged: &Challenged<S>,
-    party: PartyIndex,
-    share: &Share<S>,
-) -> Option<bool> {
-    let identifier = identifier::<S>(party);
-    let verifying_share = attempt.key.shares.verifying_shares().get(&identifier)?;
-    let checked = verify_signature_share_precomputed(
-        identifier,
-        &challenged.package,
-        &challenged.factors,
-        &challenged.group_commitment,
-        &share.to_engine()?,
-        verifying_share,
-        challenged.challenge,
-    );
-    Some(checked.is_ok())
+/// What the engine's check of one share needs.
+struct Inquiry<'a, S: Scheme> {
+    attempt: &'a Attempt<S>,
+    challenged: &'a Challenged<S>,
+    package: SigningPackage<S>,
+    factors: BindingFactorList<S>,
+}
+
+impl<'a, S: Scheme> Inquiry<'a, S> {
+    fn new(
+        attempt: &'a Attempt<S>,
+        list: &List<S>,
+        challenged: &'a Challenged<S>,
+    ) -> Result<Self, Error<S>> {
+        let entries = list.entries.iter();
+        let commitments = entries.map(|entry| (identifier(entry.party), entry.points));
+        let package = SigningPackage::new(commitments.collect(), &attempt.message);
+        let key = attempt.key.own.verifying_key();
+        let factors = compute_binding_factor_list(&package, key, &[])?;
+        Ok(Self {
+            attempt,
+            challenged,
+            package,
+            factors,
+        })
+    }
+
+    fn clears(&self, party: PartyIndex, share: &Share<S>) -> Option<bool> {
+        let identifier = identifier::<S>(party);
+        let shares = self.attempt.key.shares.verifying_shares();
+        let checked = verify_signature_share_precomputed(
+            identifier,
+            &self.package,
+            &self.factors,
+            &self.challenged.group_commitment,
+            &share.to_engine()?,
+            shares.get(&identifier)?,
+            self.challenged.challenge,
+        );
+        Some(checked.is_ok())
+    }
 }

@@ -1,43 +1,122 @@
 //! What all signers compute from one list of commitments. RFC 9591 §4.4 to §4.6.
+//!
+//! The engine has functions for this; these do the same with fewer multiplications, since the
+//! signer's own part of the group commitment is a multiple of the generator. `docs/protocols/frost.md`
+//! §6 says how they are compared.
 
-use frost_core::{
-    BindingFactor, BindingFactorList, Challenge, Error, GroupCommitment, Identifier, Scalar,
-    SigningPackage, compute_binding_factor_list, compute_group_commitment,
-    derive_interpolating_value,
-};
+use std::collections::BTreeSet;
+
+use frost_core::round1::SigningCommitments;
+use frost_core::{Challenge, Error, Group, GroupCommitment, Scalar, compute_lagrange_coefficient};
+use quorate_protocol::Inbox;
+use quorate_types::{Digest32, PartyIndex};
 
 use super::attempt::Attempt;
+use super::message::Commitment;
 use crate::scheme::Scheme;
+use crate::share::identifier;
 
-/// Everything public of one signature but the shares.
+/// All signers' commitments.
+pub(crate) struct List<S: Scheme> {
+    pub(crate) entries: Vec<Entry<S>>,
+    /// RFC 9591 §4.3: identifier, hiding and binding commitment of each, ascending.
+    encoded: Vec<u8>,
+}
+
+/// One signer's place in the list.
+pub(crate) struct Entry<S: Scheme> {
+    pub(crate) party: PartyIndex,
+    pub(crate) points: SigningCommitments<S>,
+}
+
+impl<S: Scheme> List<S> {
+    /// Step 2.3: our own commitments as we made them, all others as they came.
+    pub(crate) fn new(
+        attempt: &Attempt<S>,
+        own: &Commitment<S>,
+        others: &Inbox<Commitment<S>>,
+    ) -> Option<Self> {
+        let mut list = Self {
+            entries: Vec::with_capacity(attempt.signers.len()),
+            encoded: Vec::new(),
+        };
+        for party in attempt.signers.iter().copied() {
+            let commitment = if party == attempt.me {
+                own
+            } else {
+                others.get(party)?
+            };
+            let points = commitment.points;
+            list.entries.push(Entry { party, points });
+            list.encoded.extend(identifier::<S>(party).serialize());
+            list.encoded.extend_from_slice(&commitment.encoded);
+        }
+        Some(list)
+    }
+
+    /// The hash that goes with a share (row C7).
+    pub(crate) fn digest(&self, binding: &Digest32) -> Digest32 {
+        Digest32::of(
+            b"quorate frost commitments v1",
+            &[binding.as_bytes(), &self.encoded],
+        )
+    }
+
+    /// `ρ_j` of each signer, in the order of the list. RFC 9591 §4.4.
+    pub(crate) fn binding_factors(&self, attempt: &Attempt<S>) -> Result<Vec<Scalar<S>>, Error<S>> {
+        let mut prefix = attempt.key.own.verifying_key().serialize()?;
+        prefix.extend_from_slice(S::H4(&attempt.message).as_ref());
+        prefix.extend_from_slice(S::H5(&self.encoded).as_ref());
+        let factor = |entry: &Entry<S>| {
+            let mut input = prefix.clone();
+            input.extend(identifier::<S>(entry.party).serialize());
+            S::H1(&input)
+        };
+        Ok(self.entries.iter().map(factor).collect())
+    }
+
+    /// `λ_i`.
+    pub(crate) fn weight(&self, party: PartyIndex) -> Result<Scalar<S>, Error<S>> {
+        let signers: BTreeSet<_> = self
+            .entries
+            .iter()
+            .map(|entry| identifier(entry.party))
+            .collect();
+        compute_lagrange_coefficient(&signers, None, identifier(party))
+    }
+}
+
+/// The nonce point of the signature, and the challenge to it.
 pub(crate) struct Challenged<S: Scheme> {
-    pub(crate) package: SigningPackage<S>,
-    pub(crate) factors: BindingFactorList<S>,
     pub(crate) group_commitment: GroupCommitment<S>,
     pub(crate) challenge: Challenge<S>,
 }
 
 impl<S: Scheme> Challenged<S> {
-    pub(crate) fn new(attempt: &Attempt<S>, package: SigningPackage<S>) -> Result<Self, Error<S>> {
+    /// - `own`: our effective nonce, in the exponent: `(d + ρ·e)·G`.
+    ///
+    /// Public data only: takes time that depends on nothing secret.
+    pub(crate) fn new(
+        attempt: &Attempt<S>,
+        list: &List<S>,
+        factors: &[Scalar<S>],
+        own: frost_core::Element<S>,
+    ) -> Result<Self, Error<S>> {
+        let mut sum = own;
+        for (entry, factor) in list.entries.iter().zip(factors) {
+            if entry.party != attempt.me {
+                let Entry { points, .. } = entry;
+                sum = sum + points.hiding().value() + points.binding().value() * *factor;
+            }
+        }
+        if sum == <S::Group as Group>::identity() {
+            return Err(Error::IdentityCommitment);
+        }
         let key = attempt.key.own.verifying_key();
-        let factors = compute_binding_factor_list(&package, key, &[])?;
-        let group_commitment = compute_group_commitment(&package, &factors)?;
-        let point = group_commitment.clone().to_element();
-        let challenge = S::challenge(&point, key, package.message())?;
+        let challenge = S::challenge(&sum, key, &attempt.message)?;
         Ok(Self {
-            package,
-            factors,
-            group_commitment,
+            group_commitment: GroupCommitment::from_element(sum),
             challenge,
         })
-    }
-
-    pub(crate) fn factor(&self, signer: &Identifier<S>) -> Result<&BindingFactor<S>, Error<S>> {
-        self.factors.get(signer).ok_or(Error::UnknownIdentifier)
-    }
-
-    /// The weight of a signer's share.
-    pub(crate) fn weight(&self, signer: &Identifier<S>) -> Result<Scalar<S>, Error<S>> {
-        derive_interpolating_value(signer, &self.package)
     }
 }

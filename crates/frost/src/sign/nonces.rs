@@ -1,10 +1,11 @@
 //! Nonces: made for one attempt, used up by it.
 
 use frost_core::round1::{Nonce, NonceCommitment, SigningCommitments};
-use frost_core::{BindingFactor, Field, Group, Scalar};
+use frost_core::{Field, Group, Scalar};
 use quorate_protocol::Abort;
 use quorate_types::Digest32;
 use rand_core::CryptoRng;
+use zeroize::Zeroize;
 
 use super::message::Commitment;
 use crate::randomness::EngineRng;
@@ -34,39 +35,61 @@ impl<S: Scheme> Nonces<S> {
             hiding: Nonce::new(share, &mut rng),
             binding: Nonce::new(share, &mut rng),
         };
-        let (hiding, binding) = (commit(&nonces.hiding), commit(&nonces.binding));
-        let encoded = [hiding.serialize(), binding.serialize()];
-        // Identity: the nonce would be zero.
-        let [Ok(mut bytes), Ok(rest)] = encoded else {
-            return Err(Abort::local("the random generator failed"));
-        };
-        bytes.extend(rest);
-        let commitment = Commitment {
-            binding: attempt,
-            encoded: bytes,
-            points: SigningCommitments::new(hiding, binding),
-        };
+        let commitment = nonces.commitment(attempt);
+        // No commitment: a nonce is zero.
+        let commitment = commitment.ok_or_else(|| Abort::local("the random generator failed"))?;
         Ok((nonces, commitment))
     }
 
-    /// `d + ρ·e`, negated where the scheme wants an even group commitment. Uses the nonces up.
-    pub(crate) fn spend(self, factor: &BindingFactor<S>, negate: bool) -> Option<Scalar<S>> {
-        let factor = scalar::<S>(&factor.serialize())?;
-        let nonce = self.hiding.to_scalar() + self.binding.to_scalar() * factor;
-        let zero = <<S::Group as Group>::Field as Field>::zero();
-        Some(if negate { zero - nonce } else { nonce })
+    fn commitment(&self, attempt: Digest32) -> Option<Commitment<S>> {
+        let commit = |nonce: &Nonce<S>| {
+            let point = S::mul_base(&nonce.to_scalar())?;
+            Some(NonceCommitment::new(point))
+        };
+        let (hiding, binding) = (commit(&self.hiding)?, commit(&self.binding)?);
+        let mut encoded = hiding.serialize().ok()?;
+        encoded.extend(binding.serialize().ok()?);
+        Some(Commitment {
+            binding: attempt,
+            encoded,
+            points: SigningCommitments::new(hiding, binding),
+        })
+    }
+
+    /// The effective nonce `d + ρ·e`. Uses the nonces up.
+    pub(crate) fn spend(self, factor: &Scalar<S>) -> Effective<S> {
+        let nonce = self.hiding.to_scalar() + self.binding.to_scalar() * *factor;
+        Effective(Nonce::from_scalar(nonce))
     }
 }
 
 impl<S: Scheme> Drop for Nonces<S> {
     fn drop(&mut self) {
-        zeroize::Zeroize::zeroize(&mut self.hiding);
-        zeroize::Zeroize::zeroize(&mut self.binding);
+        self.hiding.zeroize();
+        self.binding.zeroize();
     }
 }
 
-fn commit<S: Scheme>(nonce: &Nonce<S>) -> NonceCommitment<S> {
-    NonceCommitment::new(S::mul_base(&nonce.to_scalar()))
+/// The nonce that a signature share is made with: one list, one message, one use.
+pub(crate) struct Effective<S: Scheme>(Nonce<S>);
+
+impl<S: Scheme> Effective<S> {
+    /// The nonce in the exponent; `None` if it is zero.
+    pub(crate) fn point(&self) -> Option<frost_core::Element<S>> {
+        S::mul_base(&self.0.to_scalar())
+    }
+
+    /// `±nonce + term`: the signature share.
+    pub(crate) fn hide(self, term: Scalar<S>, negate: bool) -> Scalar<S> {
+        let nonce = self.0.to_scalar();
+        if negate { term - nonce } else { term + nonce }
+    }
+}
+
+impl<S: Scheme> Drop for Effective<S> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
 }
 
 /// The engine's scalar behind 32 canonical bytes.

@@ -1,20 +1,15 @@
 //! Waiting for everybody's commitments. `docs/protocols/frost.md` §2.1 to §2.3.
 
-use std::collections::BTreeMap;
-
-use frost_core::round1::SigningCommitments;
-use frost_core::{Error, Field, Group, Identifier, SigningPackage};
+use frost_core::{Error, Field, Group};
 use quorate_protocol::{Abort, Inbox, Outbox, Reason};
-use quorate_types::{Digest32, PartyIndex};
 use rand_core::CryptoRng;
 
 use super::attempt::Attempt;
-use super::challenge::Challenged;
+use super::challenge::{Challenged, List};
 use super::message::{Commitment, Share};
 use super::nonces::Nonces;
 use super::round2::Round2;
 use crate::scheme::Scheme;
-use crate::share::identifier;
 
 /// The signers do not mean to sign the same thing: somebody told them different things.
 pub(crate) const OUT_OF_STEP: Reason = Reason::check("out_of_step");
@@ -64,76 +59,38 @@ impl<S: Scheme> Round1<S> {
         if !differing.is_empty() {
             return Err(Abort::new(OUT_OF_STEP, []));
         }
-        let list = List::new(&attempt, &own, received);
-        let challenged = Challenged::new(&attempt, list.package(&attempt.message))
-            .map_err(|_| attempt.unattributable(GROUP_COMMITMENT))?;
-        // 2.3 Our own commitments are in the list, and its hash goes with our share (row C7).
-        let share = share(&attempt, nonces, &own.points, &challenged)
-            .map_err(|_| Abort::local("our commitments are not in the list"))?;
-        let outbox = Outbox::empty().broadcast(&Share::<S>::new(list.digest, share));
-        let round = Round2::new(attempt, challenged, list.digest, share);
+        let list = List::new(&attempt, &own, received)
+            .ok_or_else(|| Abort::local("the list of commitments is not complete"))?;
+        let (challenged, share) =
+            share(&attempt, &list, nonces).map_err(|_| attempt.unattributable(GROUP_COMMITMENT))?;
+        let digest = list.digest(&attempt.binding);
+        let outbox = Outbox::empty().broadcast(&Share::<S>::new(digest, share));
+        let round = Round2::new(attempt, list, digest, challenged, share);
         Ok((round, outbox))
     }
 }
 
-/// All commitments, by signer.
-struct List<S: Scheme> {
-    commitments: BTreeMap<Identifier<S>, SigningCommitments<S>>,
-    digest: Digest32,
-}
-
-impl<S: Scheme> List<S> {
-    fn new(attempt: &Attempt<S>, own: &Commitment<S>, others: &Inbox<Commitment<S>>) -> Self {
-        let mut encoded = Vec::new();
-        let mut commitments = BTreeMap::new();
-        let of = |party: PartyIndex| match party == attempt.me {
-            true => Some(own),
-            false => others.get(party),
-        };
-        for party in &attempt.signers {
-            if let Some(commitment) = of(*party) {
-                encoded.push(party.get());
-                encoded.extend_from_slice(&commitment.encoded);
-                commitments.insert(identifier(*party), commitment.points);
-            }
-        }
-        let digest = Digest32::of(
-            b"quorate frost commitments v1",
-            &[attempt.binding.as_bytes(), &encoded],
-        );
-        Self {
-            commitments,
-            digest,
-        }
-    }
-
-    fn package(&self, message: &[u8]) -> SigningPackage<S> {
-        SigningPackage::new(self.commitments.clone(), message)
-    }
-}
-
-/// `z_i = (d_i + ρ_i·e_i) + λ_i·x_i·c`, the first part negated for BIP340 if `R` has odd y.
+/// Step 2.3: `z_i = ±(d_i + ρ_i·e_i) + λ_i·x_i·c`.
 fn share<S: Scheme>(
     attempt: &Attempt<S>,
+    list: &List<S>,
     nonces: Nonces<S>,
-    own: &SigningCommitments<S>,
-    challenged: &Challenged<S>,
-) -> Result<[u8; 32], Error<S>> {
-    let me = attempt.own_identifier();
-    match challenged.package.signing_commitment(&me) {
-        Some(listed) if listed == *own => {}
-        Some(_) => return Err(Error::IncorrectCommitment),
-        None => return Err(Error::MissingCommitment),
-    }
-    let negate = S::negates_nonces(&challenged.group_commitment);
-    let nonce = nonces
-        .spend(challenged.factor(&me)?, negate)
-        .ok_or(Error::UnknownIdentifier)?;
+) -> Result<(Challenged<S>, [u8; 32]), Error<S>> {
+    let factors = list.binding_factors(attempt)?;
+    let mut places = list.entries.iter().zip(&factors);
+    let (_, factor) = places
+        .find(|(entry, _)| entry.party == attempt.me)
+        .ok_or(Error::MissingCommitment)?;
+    let nonce = nonces.spend(factor);
+    // Row C7: our own part of R comes from our nonces, not from the list, so that no other
+    // commitment can stand in its place.
+    let own = nonce.point().ok_or(Error::IdentityCommitment)?;
+    let challenged = Challenged::new(attempt, list, &factors, own)?;
     let key = attempt.key.own.signing_share().to_scalar();
-    let share = nonce + challenged.weight(&me)? * key * challenged.challenge.to_scalar();
+    let term = list.weight(attempt.me)? * key * challenged.challenge.to_scalar();
+    let share = nonce.hide(term, S::negates_nonces(&challenged.group_commitment));
     let encoded = <<S::Group as Group>::Field as Field>::serialize(&share);
-    encoded
-        .as_ref()
-        .try_into()
-        .map_err(|_| Error::IncorrectNumberOfShares)
+    let encoded = encoded.as_ref().try_into();
+    let encoded = encoded.map_err(|_| Error::IncorrectNumberOfShares)?;
+    Ok((challenged, encoded))
 }

@@ -81,33 +81,27 @@ fn sign__should_be_safe_and_live_under_faults_and_lies() {
 }
 
 #[test]
-fn sign__must_refuse_the_lies_of_every_strategy_in_every_round() {
+fn sign__must_refuse_the_lies_of_every_strategy_and_name_nobody_honest() {
     let liar = index(2);
+    let (mut lies, mut named) = (0, 0);
     for strategy in Strategy::ALL {
         for (seed, parties, round) in [(1, 2, 1), (2, 2, 2), (3, 3, 1), (4, 3, 2), (9, 3, 1)] {
             let plan = Plan::honest(seed, parties, parties).with_byzantine(liar, strategy, round);
             let outcome = run(plan.clone());
             let honest = |party: &PartyIndex| plan.is_honest(*party);
-            let deceived = outcome.records.values().any(|record| record.took_a_lie);
             for (party, record) in outcome.records.iter().filter(|(p, _)| honest(p)) {
-                assert!(
-                    !(record.took_a_lie && !record.results.is_empty()),
-                    "{party}"
-                );
-                for abort in &record.aborts {
-                    let named = abort.culprits.iter().all(|culprit| *culprit == liar);
-                    assert!(named, "{strategy:?} in {round}:\n{}", outcome.log);
+                lies += usize::from(record.took_a_lie);
+                let finished = !record.results.is_empty();
+                assert!(!record.took_a_lie || !finished, "{party}: {strategy:?}");
+                for culprit in record.aborts.iter().flat_map(|abort| &abort.culprits) {
+                    assert_eq!(*culprit, liar, "{strategy:?} in {round}:\n{}", outcome.log);
+                    named += 1;
                 }
             }
-            assert!(
-                deceived
-                    || !outcome.outputs.is_empty()
-                    || strategy == Strategy::Mute
-                    || strategy == Strategy::AbortNow
-                    || strategy == Strategy::Reflect
-            );
         }
     }
+    // Who only hears that another stops names nobody.
+    assert!(lies > 100 && named > 90, "{lies} and {named}");
 }
 
 #[test]
