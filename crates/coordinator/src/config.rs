@@ -51,6 +51,9 @@ pub struct TlsFiles {
     pub key_file: PathBuf,
     /// Certificate authority of the participants.
     pub ca_file: PathBuf,
+    /// Revocation lists of the authority, PEM or DER; without it, revocation is not checked.
+    #[serde(default)]
+    pub crl_file: Option<PathBuf>,
 }
 
 /// Database.
@@ -101,6 +104,8 @@ limits! {
     max_open_sessions: usize = 2_048;
     /// Commands that may wait for one node.
     node_queue_length: usize = 4_096;
+    /// Bytes of sealed frames of one node that may wait for another one, where they are relayed.
+    relay_pair_bytes: usize = 2 * quorate_transport::noise::RELAY_WINDOW;
     /// Reports of nodes that may wait for one act; more are dropped and counted.
     act_queue_length: usize = 256;
     /// Keys whose public facts are kept in memory.

@@ -15,7 +15,7 @@ use crate::admission::Rules;
 use crate::clock::now;
 use crate::config::{CoordinatorConfig, LimitsConfig};
 use crate::key_facts::KeyCache;
-use crate::nodes::{Cluster, ClusterHealth, Node, NodeConnector, Routes, Shared};
+use crate::nodes::{Cluster, ClusterHealth, Node, NodeConnector, Routes, Shared, Switchboard};
 
 /// Pause between two sweeps of expired nonces and idempotency records.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
@@ -75,6 +75,8 @@ pub struct Coordinator {
     pub(crate) core: Arc<Core>,
     pub(crate) acts: Arc<Acts>,
     _sweeper: AbortOnDropHandle<()>,
+    /// Certificates and revocation lists are read again when they change.
+    _fresh: Option<AbortOnDropHandle<()>>,
 }
 
 impl Coordinator {
@@ -90,9 +92,12 @@ impl Coordinator {
             certificate: config.tls.cert_file.clone(),
             key: config.tls.key_file.clone(),
             ca: config.tls.ca_file.clone(),
-            crls: Vec::new(),
+            crls: config.tls.crl_file.iter().cloned().collect(),
         })?;
-        Self::start_with(config, store, &tls).await
+        let fresh = tls.keep_fresh();
+        let mut started = Self::start_with(config, store, Arc::new(tls)).await?;
+        started._fresh = Some(fresh);
+        Ok(started)
     }
 
     /// Starts with another way to reach nodes: reads the manifest, registers the nodes, ends the
@@ -103,10 +108,10 @@ impl Coordinator {
     pub async fn start_with(
         config: &CoordinatorConfig,
         store: Arc<dyn Store>,
-        connector: &dyn NodeConnector,
+        connector: Arc<dyn NodeConnector>,
     ) -> Result<Self, StartError> {
         let manifest = read_manifest(config)?;
-        let nodes = make_nodes(config, &manifest, connector)?;
+        let nodes = make_nodes(config, &manifest, &connector)?;
         let limits = config.limits.clone();
         let shared = Shared {
             coordinator_id: config.coordinator_id.clone(),
@@ -116,6 +121,10 @@ impl Coordinator {
             routes: Arc::new(Routes::default()),
             store: Arc::clone(&store),
             came_back: Cluster::back_channel(),
+            switchboard: Switchboard::new(
+                nodes.iter().map(|node| node.id.clone()).collect(),
+                limits.relay_pair_bytes,
+            ),
         };
         let cluster = Cluster::start(shared, nodes).await?;
         let core = Arc::new(Core {
@@ -132,6 +141,7 @@ impl Coordinator {
         let coordinator = Self {
             acts: Arc::new(Acts::new(core.limits.max_open_sessions)),
             _sweeper: AbortOnDropHandle::new(tokio::spawn(sweep(store))),
+            _fresh: None,
             core,
         };
         coordinator.replay().await?;
@@ -181,7 +191,7 @@ fn read_manifest(config: &CoordinatorConfig) -> Result<quorate_intent::Manifest,
 fn make_nodes(
     config: &CoordinatorConfig,
     manifest: &quorate_intent::Manifest,
-    connector: &dyn NodeConnector,
+    connector: &Arc<dyn NodeConnector>,
 ) -> Result<Vec<Node>, StartError> {
     if let Some(unknown) = config.nodes.keys().find(|id| manifest.node(id).is_none()) {
         return Err(StartError::UnknownNode(unknown.clone()));
@@ -202,6 +212,7 @@ fn make_nodes(
                 address.clone(),
                 node.identity,
                 channel,
+                Arc::clone(connector),
             ))
         })
         .collect()

@@ -13,3 +13,11 @@ pub(crate) fn now() -> UnixSeconds {
             .map_or(0, |since| since.as_secs()),
     )
 }
+
+/// Now in milliseconds: only for others to compare their clock with.
+pub(crate) fn now_millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use quorate_chains::FeeLimits;
 use quorate_types::{NodeId, ProtocolName};
 use serde::Deserialize;
 use thiserror::Error;
@@ -146,6 +147,47 @@ pub struct SessionLimits {
     pub report_timeout_ms: u64,
     /// How long a node still answers an expired intent with its signature before it forgets it.
     pub remember_expired_seconds: u64,
+    /// Most that a transaction may pay as a fee.
+    pub fees: Fees,
+}
+
+/// Most that this node lets a transaction pay as a fee (row D6), in the smallest unit of the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fees {
+    /// Bitcoin, in all.
+    pub bitcoin_satoshi: u64,
+    /// Bitcoin, for each virtual byte.
+    pub bitcoin_satoshi_per_vbyte: u64,
+    /// Ethereum, gas limit times price.
+    pub ethereum_wei: u64,
+    /// Solana, with the priority fee.
+    pub solana_lamports: u64,
+}
+
+impl Default for Fees {
+    fn default() -> Self {
+        let usual = FeeLimits::default();
+        Self {
+            bitcoin_satoshi: usual.bitcoin_satoshi,
+            bitcoin_satoshi_per_vbyte: usual.bitcoin_satoshi_per_vbyte,
+            ethereum_wei: u64::try_from(usual.ethereum_wei).unwrap_or(u64::MAX),
+            solana_lamports: usual.solana_lamports,
+        }
+    }
+}
+
+impl Fees {
+    /// As the decoders of transactions check them.
+    #[must_use]
+    pub fn limits(&self) -> FeeLimits {
+        FeeLimits {
+            bitcoin_satoshi: self.bitcoin_satoshi,
+            bitcoin_satoshi_per_vbyte: self.bitcoin_satoshi_per_vbyte,
+            ethereum_wei: self.ethereum_wei.into(),
+            solana_lamports: self.solana_lamports,
+        }
+    }
 }
 
 impl Default for SessionLimits {
@@ -163,6 +205,7 @@ impl Default for SessionLimits {
             settle_interval_ms: 2_000,
             report_timeout_ms: 5_000,
             remember_expired_seconds: 86_400,
+            fees: Fees::default(),
         }
     }
 }

@@ -34,6 +34,8 @@ mod node_audit;
 mod pair_generations;
 mod randomness;
 mod refusal;
+mod refused_callers;
+mod relay;
 mod report;
 mod serve;
 mod session;

@@ -16,7 +16,6 @@ use quorate_transport::noise::Links;
 use quorate_types::{Digest32, NodeId, PartyIndex, SessionId};
 use zeroize::Zeroizing;
 
-use crate::{bans, clock};
 use crate::config::SessionLimits;
 use crate::gate::Gates;
 use crate::identity::Identity;
@@ -24,6 +23,7 @@ use crate::key_cache::KeyCache;
 use crate::mailbox::{MailboxLimits, Mailboxes};
 use crate::refusal::Refusal;
 use crate::settle::Settlement;
+use crate::{bans, clock};
 
 /// What a coordinator proposes. Unchecked but for its form.
 pub(crate) struct Proposal {
@@ -140,12 +140,11 @@ impl Node {
     /// Handshakes of links that came to nothing, by reason.
     pub(crate) fn refused_handshakes(&self) -> Vec<wire::RefusedHandshakes> {
         let counts = self.links.get().map(Links::refusals).unwrap_or_default();
-        let refused = |(reason, count): (quorate_transport::noise::Refusal, u64)| {
-            wire::RefusedHandshakes {
+        let refused =
+            |(reason, count): (quorate_transport::noise::Refusal, u64)| wire::RefusedHandshakes {
                 reason: reason.label().to_owned(),
                 count,
-            }
-        };
+            };
         counts.into_iter().map(refused).collect()
     }
 

@@ -19,7 +19,7 @@ use crate::link_message::MAX_CERTIFICATE;
 use crate::node::{Node, Proposal};
 use crate::refusal::Refusal;
 use crate::report::{EventSender, Report, ResultPlace};
-use crate::{session, settle};
+use crate::{relay, session, settle};
 
 /// Events that may wait for one coordinator, places of results that are still to come included.
 const EVENT_QUEUE: usize = 4_096;
@@ -35,9 +35,32 @@ pub(crate) struct Service {
 type Responses =
     Pin<Box<dyn Stream<Item = Result<wire::ParticipateSigningResponse, Status>> + Send>>;
 
+type Frames = Pin<Box<dyn Stream<Item = Result<wire::ExchangeSharesResponse, Status>> + Send>>;
+
 #[tonic::async_trait]
 impl NodeService for Service {
     type ParticipateSigningStream = Responses;
+    type ExchangeSharesStream = Frames;
+
+    async fn exchange_shares(
+        &self,
+        request: Request<Streaming<wire::ExchangeSharesRequest>>,
+    ) -> Result<Response<Frames>, Status> {
+        use futures::StreamExt as _;
+        let queue = relay::serve(&self.node, request.into_inner())?;
+        let frames = ReceiverStream::new(queue).map(|frame| Ok(relay::to_wire(frame)));
+        Ok(Response::new(Box::pin(frames)))
+    }
+
+    async fn report_health(
+        &self,
+        _request: Request<wire::ReportHealthRequest>,
+    ) -> Result<Response<wire::ReportHealthResponse>, Status> {
+        Ok(Response::new(wire::ReportHealthResponse {
+            health: Some(self.node.health()),
+            refused_handshakes: self.node.refused_handshakes(),
+        }))
+    }
 
     async fn heartbeat(
         &self,

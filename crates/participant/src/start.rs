@@ -19,6 +19,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
@@ -26,8 +27,8 @@ use crate::config::{MasterKeyConfig, ParticipantConfig};
 use crate::identity::{Identity, KeyFileError, read_secret};
 use crate::links::pump;
 use crate::node::{Node, Parts};
-use crate::node_audit;
 use crate::serve::Service;
+use crate::{node_audit, refused_callers};
 
 /// Longest gRPC message, in bytes.
 const MAX_MESSAGE: usize = 4 << 20;
@@ -94,6 +95,8 @@ pub enum StartError {
 
 /// A participant at work.
 pub struct Running {
+    /// Certificates and revocation lists are read again when they change.
+    _fresh: AbortOnDropHandle<()>,
     links: Links,
     stop: oneshot::Sender<()>,
     server: JoinHandle<Result<(), tonic::transport::Error>>,
@@ -155,9 +158,10 @@ async fn listen(
         certificate: config.tls.cert_file.clone(),
         key: config.tls.key_file.clone(),
         ca: config.tls.ca_file.clone(),
-        crls: Vec::new(),
+        crls: config.tls.crl_file.iter().cloned().collect(),
     };
-    let tls = ServerTls::from_files(&files, |peer| peer.role == Role::Coordinator)?;
+    let tls = ServerTls::from_files(&files, |peer| peer.role == Role::Coordinator)?
+        .observed_by(refused_callers::recorder(&node));
     let (grpc, noise) = (
         bind(config.listen.grpc).await?,
         bind(config.listen.noise).await?,
@@ -184,6 +188,7 @@ async fn listen(
     }));
     tracing::info!(node = %config.node_id, grpc = %config.listen.grpc, noise = %config.listen.noise, "listening");
     Ok(Running {
+        _fresh: tls.keep_fresh(),
         links,
         stop,
         server,

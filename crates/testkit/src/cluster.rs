@@ -16,12 +16,16 @@ use quorate_types::{ClusterId, Digest32, InitiatorId, NodeId, Tenant};
 use crate::coordinator_double::CoordinatorDouble;
 use crate::credentials::{Authority, Identity, NodeKeys, random, write_secret};
 use crate::intents::Client;
+use crate::relay_double::RelayDouble;
 
 /// How long a process may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Names the script of a test build of the participant; the product ignores it.
 const SCRIPT: &str = "QUORATE_DANGER_SCRIPT";
+
+/// Changes files of a cluster before it starts.
+pub type BeforeStart = Box<dyn FnOnce(&Cluster) -> Result<()> + Send>;
 
 /// What a cluster is made of.
 pub struct Options {
@@ -31,6 +35,12 @@ pub struct Options {
     pub nodes: usize,
     /// Lines for `[limits]` of every participant.toml.
     pub limits: String,
+    /// Pairs that cannot reach each other, by index from 0. A coordinator double relays for them.
+    pub blocked: Vec<(usize, usize)>,
+    /// Lines for `[tls]` of every participant.toml.
+    pub tls: String,
+    /// Runs when all files are written and nothing is started.
+    pub before_start: Option<BeforeStart>,
     /// Further environment of one node: index from 0, name, value.
     pub environment: Vec<(usize, String, String)>,
 }
@@ -45,6 +55,9 @@ impl Options {
             binary: binary.into(),
             nodes,
             limits: limits.to_owned(),
+            blocked: Vec::new(),
+            tls: String::new(),
+            before_start: None,
             environment: Vec::new(),
         }
     }
@@ -65,6 +78,8 @@ pub struct Cluster {
     binary: PathBuf,
     nodes: Vec<Process>,
     coordinator: Identity,
+    relay: Option<RelayDouble>,
+    authority: Authority,
     /// Who may ask for anything.
     pub client: Client,
     /// The root of trust.
@@ -101,6 +116,7 @@ impl Cluster {
                 grpc: port,
                 metrics,
                 noise,
+                blocked: &options.blocked,
             };
             write_node(
                 &home,
@@ -109,7 +125,7 @@ impl Cluster {
                 &manifest_file,
                 &ports,
                 position,
-                &options.limits,
+                &options,
             )?;
             let mine = options
                 .environment
@@ -130,20 +146,54 @@ impl Cluster {
         let coordinator = PeerIdentity::coordinator(NodeId::new("c1")?);
         let coordinator = authority.issue(&folder.path().join("c1"), &coordinator)?;
         let manifest = signed.manifest;
-        let binary = options.binary;
+        let binary = options.binary.clone();
         let mut cluster = Self {
             folder,
             binary,
             nodes,
             coordinator,
+            relay: None,
+            authority,
             client,
             manifest,
         };
+        if let Some(prepare) = options.before_start {
+            prepare(&cluster)?;
+        }
         for position in 0..cluster.nodes.len() {
             cluster.start_node(position)?;
         }
+        if !options.blocked.is_empty() {
+            cluster.relay = Some(cluster.start_relay().await?);
+        }
         cluster.wait_for_links().await?;
         Ok(cluster)
+    }
+
+    /// The coordinator double that relays for the blocked pairs.
+    ///
+    /// # Errors
+    /// If no pair is blocked.
+    pub fn relay(&self) -> Result<&RelayDouble> {
+        self.relay.as_ref().context("no pair is blocked")
+    }
+
+    async fn start_relay(&self) -> Result<RelayDouble> {
+        // Connecting waits until each node listens.
+        drop(self.connect_all().await?);
+        let address = |node: &Process| (node.keys.id.clone(), format!("127.0.0.1:{}", node.grpc));
+        let nodes = self.nodes.iter().map(address).collect();
+        RelayDouble::connect(&self.coordinator, nodes).await
+    }
+
+    /// Revokes the certificate of the coordinator that this cluster's doubles use, or takes it back:
+    /// writes `path` as the authority's list.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write_revocations(&self, path: &Path, revoke_coordinator: bool) -> Result<()> {
+        self.authority
+            .write_list(path, revoke_coordinator.then_some(&self.coordinator))
     }
 
     /// Names of all participants, in order.
@@ -345,6 +395,7 @@ impl Cluster {
             certificate: home.join("tls.crt"),
             key: home.join("tls.key"),
             authority: home.join("ca.crt"),
+            serial: 0,
         };
         let address = format!("127.0.0.1:{}", node.grpc);
         let mut double =
@@ -453,6 +504,7 @@ struct Ports<'a> {
     grpc: u16,
     metrics: u16,
     noise: &'a [u16],
+    blocked: &'a [(usize, usize)],
 }
 
 fn write_node(
@@ -462,13 +514,24 @@ fn write_node(
     manifest: &Path,
     ports: &Ports<'_>,
     position: usize,
-    limits: &str,
+    options: &Options,
 ) -> Result<()> {
     let Ports {
         grpc,
         metrics,
         noise,
+        blocked,
     } = ports;
+    let Options {
+        limits,
+        tls: more_tls,
+        ..
+    } = options;
+    // Discard: nobody listens there.
+    let reached = |other: usize, port: u16| {
+        let pair = (position.min(other), position.max(other));
+        if blocked.contains(&pair) { 9 } else { port }
+    };
     write_secret(
         &home.join("identity.key"),
         &hex::encode(keys.identity.to_bytes()),
@@ -480,6 +543,7 @@ fn write_node(
         .iter()
         .enumerate()
         .filter(|(other, _)| *other != position)
+        .map(|(other, port)| (other, reached(other, *port)))
         .map(|(other, port)| format!("p{} = \"127.0.0.1:{port}\"\n", other + 1))
         .collect();
     let text = format!(
@@ -488,7 +552,7 @@ fn write_node(
          master_key = {{ kind = \"key_file\", path = \"master.key\" }}\n\
          listen = {{ grpc = \"127.0.0.1:{grpc}\", noise = \"127.0.0.1:{own}\", \
          metrics = \"127.0.0.1:{metrics}\" }}\n\
-         [peers]\n{peers}[tls]\ncert_file = \"{}\"\nkey_file = \"{}\"\nca_file = \"{}\"\n\
+         [peers]\n{peers}[tls]\ncert_file = \"{}\"\nkey_file = \"{}\"\nca_file = \"{}\"\n{more_tls}\
          [limits]\n{limits}",
         keys.id,
         manifest.display(),

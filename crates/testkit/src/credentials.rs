@@ -6,7 +6,10 @@ use anyhow::{Context as _, Result};
 use ed25519_dalek::SigningKey;
 use quorate_transport::tls::PeerIdentity;
 use quorate_types::NodeId;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, IsCa,
+    KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
+};
 
 /// 32 bytes of the operating system.
 pub(crate) fn random() -> Result<[u8; 32]> {
@@ -50,28 +53,54 @@ pub struct Identity {
     pub key: PathBuf,
     /// PEM.
     pub authority: PathBuf,
+    /// Serial number of the certificate.
+    pub serial: u64,
 }
 
 impl Authority {
     pub(crate) fn new() -> Result<Self> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         Ok(Self(CertifiedIssuer::self_signed(
             params,
             KeyPair::generate()?,
         )?))
     }
 
+    /// Writes a revocation list with the certificate of `revoked`, or an empty one.
+    pub(crate) fn write_list(&self, path: &Path, revoked: Option<&Identity>) -> Result<()> {
+        let revoked = revoked.map(|identity| RevokedCertParams {
+            serial_number: SerialNumber::from(identity.serial),
+            revocation_time: date_time_ymd(2024, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let list = CertificateRevocationListParams {
+            // A list that revokes follows one that does not.
+            this_update: date_time_ymd(if revoked.is_some() { 2025 } else { 2024 }, 1, 1),
+            next_update: date_time_ymd(2124, 1, 1),
+            crl_number: SerialNumber::from(1u64),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.into_iter().collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        Ok(std::fs::write(path, list.signed_by(&self.0)?.pem()?)?)
+    }
+
     /// Issues a certificate for a process and writes its files.
     pub(crate) fn issue(&self, folder: &Path, who: &PeerIdentity) -> Result<Identity> {
         std::fs::create_dir_all(folder)?;
         let key = KeyPair::generate()?;
-        let params = CertificateParams::new(vec![who.dns_name()?])?;
+        let mut params = CertificateParams::new(vec![who.dns_name()?])?;
+        let serial = u64::from_be_bytes(*random()?.first_chunk().context("32 bytes hold 8")?) >> 1;
+        params.serial_number = Some(SerialNumber::from(serial));
         let certificate = params.signed_by(&key, &self.0)?;
         let files = Identity {
             certificate: folder.join("tls.crt"),
             key: folder.join("tls.key"),
             authority: folder.join("ca.crt"),
+            serial,
         };
         std::fs::write(&files.certificate, certificate.pem())?;
         write_secret(&files.key, &key.serialize_pem())?;

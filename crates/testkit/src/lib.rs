@@ -5,8 +5,10 @@ mod cluster;
 mod coordinator_double;
 mod credentials;
 mod intents;
+mod relay_double;
 
-pub use cluster::{Cluster, Options};
+pub use cluster::{BeforeStart, Cluster, Options};
 pub use coordinator_double::{CoordinatorDouble, Outcome, Proposal};
 pub use credentials::{Identity, NodeKeys};
 pub use intents::{Client, eip1559_transfer};
+pub use relay_double::RelayDouble;

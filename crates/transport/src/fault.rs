@@ -270,6 +270,17 @@ mod tests {
     }
 
     #[test]
+    fn fault__should_be_in_the_runbook_in_the_same_words() {
+        let root = std::env::var("CARGO_MANIFEST_DIR").unwrap();
+        let runbook = std::fs::read_to_string(format!("{root}/../../docs/runbooks/links.md"));
+        let runbook = runbook.unwrap();
+        for fault in LinkFault::ALL {
+            let row = format!("| `{}` | {fault} | {} |", fault.label(), fault.remedy());
+            assert!(runbook.contains(&row), "missing: {row}");
+        }
+    }
+
+    #[test]
     fn fault__should_be_found_inside_an_io_error() {
         let alert = rustls::Error::AlertReceived(AlertDescription::CertificateRevoked);
         let error = io::Error::new(io::ErrorKind::InvalidData, alert);

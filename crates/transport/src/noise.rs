@@ -28,6 +28,7 @@ mod meter;
 mod outbound;
 mod peer;
 mod peer_task;
+mod probe;
 mod record;
 mod refusal;
 mod relay;
@@ -38,6 +39,7 @@ pub use config::{InvalidConfig, LinkConfig, Peer, VersionRange, WIRE_VERSIONS};
 pub use event::{DownReason, LinkEvent, LinkId, Violation};
 pub use limits::LinkLimits;
 pub use links::{LinkEvents, Links, SendError, StartError, UnknownEnds};
+pub use probe::probe;
 pub use refusal::{Refusal, RefusalCounts};
 pub use relay::{
     MAX_RELAY_DATA, RELAY_FRAME_COST, RELAY_WINDOW, RelayAttachment, RelayBody, RelayFrame,

@@ -24,7 +24,7 @@ mod verifier;
 
 pub use client::{ClientTls, Connector, TlsClientStream};
 pub use error::{ConnectError, TlsError};
-pub use files::TlsFiles;
+pub use files::{OwnCertificate, TlsFiles};
 pub use identity::{IdentityError, PeerIdentity, Role};
 pub use incoming::{RefusedClient, TlsConnection, TlsIncoming};
 pub use limits::{RECHECK_INTERVAL, RELOAD_INTERVAL, REVOCATION_GRACE, TlsLimits};

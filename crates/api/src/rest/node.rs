@@ -17,6 +17,12 @@ pub struct NodeView {
     /// Why it is not online.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// What is wrong with the connection to it, where it can be named (docs/runbooks/links.md).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// How far its clock is ahead of the coordinator's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ahead_ms: Option<i64>,
     /// Version of its binary; empty if it was never reached.
     pub version: String,
     /// Protocols that it runs.
@@ -48,6 +54,12 @@ pub struct LinkView {
     pub peer: String,
     /// `up`, `connecting` or `down`.
     pub state: String,
+    /// `direct`, or `relay` if the coordinator carries it, while it is up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
+    /// Why the direct link cannot be made, where it can be named (docs/runbooks/links.md).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
     /// Round trip.
     pub rtt_micros: u64,
     /// Why it is not up.

@@ -13,6 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::heartbeat::keep_asking;
 use super::node::Node;
+use super::relay::{Switchboard, keep_relaying};
 use super::routes::Routes;
 use super::stream::keep_open;
 use crate::clock::now;
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) routes: Arc<Routes>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) came_back: broadcast::Sender<NodeId>,
+    pub(crate) switchboard: Switchboard,
 }
 
 /// All participants of the manifest.
@@ -84,7 +86,9 @@ impl Cluster {
         for node in nodes.values() {
             let stream = keep_open(Arc::clone(&shared), Arc::clone(node));
             let heartbeat = keep_asking(Arc::clone(&shared), Arc::clone(node));
+            let relay = keep_relaying(Arc::clone(&shared), Arc::clone(node));
             tasks.push(AbortOnDropHandle::new(tokio::spawn(stream)));
+            tasks.push(AbortOnDropHandle::new(tokio::spawn(relay)));
             tasks.push(AbortOnDropHandle::new(tokio::spawn(heartbeat)));
         }
         Ok(Self {

@@ -1,3 +1,4 @@
+use quorate_transport::LinkFault;
 use quorate_transport::tls::{ClientTls, PeerIdentity, TlsLimits};
 use quorate_types::NodeId;
 use tonic::transport::Channel;
@@ -10,6 +11,9 @@ pub trait NodeConnector: Send + Sync {
     /// # Errors
     /// Text for the operator: why a channel to this node cannot be made.
     fn channel(&self, node: &NodeId, address: &str) -> Result<Channel, String>;
+
+    /// Why the node could not be reached last; none once it let us in.
+    fn fault(&self, node: &NodeId) -> Option<LinkFault>;
 }
 
 /// Mutual TLS 1.3, the node's name in its certificate.
@@ -18,5 +22,9 @@ impl NodeConnector for ClientTls {
         let expected = PeerIdentity::participant(node.clone());
         Self::channel(self, address, expected, &TlsLimits::default())
             .map_err(|error| error.to_string())
+    }
+
+    fn fault(&self, node: &NodeId) -> Option<LinkFault> {
+        Self::fault(self, &PeerIdentity::participant(node.clone()))
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use quorate_api::mpc_v1::HeartbeatRequest;
 use quorate_api::mpc_v1::node_service_client::NodeServiceClient;
+use quorate_api::mpc_v1::{HeartbeatRequest, HeartbeatResponse};
 use quorate_store::{NodeHeartbeat, NodeStatus, Write};
 use tokio::time::MissedTickBehavior;
 
@@ -64,6 +64,7 @@ async fn ask(shared: &Shared, node: &Node) -> Result<(), String> {
         return Err("another node answers at this address".to_owned());
     }
     let bans = own_bans(&node.id, &answer);
+    count_links(node, &answer);
     let round_trip = started.elapsed();
     metrics::histogram!("mpc_node_heartbeat_seconds", "node" => node.id.to_string())
         .record(round_trip.as_secs_f64());
@@ -93,6 +94,19 @@ async fn ask(shared: &Shared, node: &Node) -> Result<(), String> {
         shared.announce(node);
     }
     Ok(())
+}
+
+/// How many links of the node are direct, relayed and down.
+fn count_links(node: &Node, answer: &HeartbeatResponse) {
+    for kind in ["direct", "relay", "down"] {
+        let of_kind = answer.links.iter().filter(|link| match kind {
+            "down" => link.state != "up",
+            via => link.state == "up" && link.via == via,
+        });
+        let count = u32::try_from(of_kind.count()).unwrap_or(u32::MAX);
+        metrics::gauge!("mpc_node_links", "node" => node.id.to_string(), "kind" => kind)
+            .set(f64::from(count));
+    }
 }
 
 fn note_failure(shared: &Shared, node: &Node, why: String) {

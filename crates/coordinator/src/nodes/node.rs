@@ -1,13 +1,16 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use quorate_api::mpc_v1::ParticipateSigningRequest;
 use quorate_lead::NodeView as LeadView;
+use quorate_transport::LinkFault;
 use quorate_types::NodeId;
 use tokio::sync::{Notify, mpsc};
 use tonic::transport::Channel;
 
+use super::connector::NodeConnector;
 use super::state::NodeState;
 
 /// A failure weighs half as much after this time.
@@ -22,13 +25,21 @@ pub(crate) struct Node {
     pub(crate) state: Mutex<NodeState>,
     /// Wakes the stream when the heartbeat finds the node dead.
     pub(crate) reset: Notify,
+    connector: Arc<dyn NodeConnector>,
     in_flight: AtomicU32,
     failures: Mutex<(f64, Option<Instant>)>,
 }
 
 impl Node {
-    pub(crate) fn new(id: NodeId, address: String, identity: [u8; 32], channel: Channel) -> Self {
+    pub(crate) fn new(
+        id: NodeId,
+        address: String,
+        identity: [u8; 32],
+        channel: Channel,
+        connector: Arc<dyn NodeConnector>,
+    ) -> Self {
         Self {
+            connector,
             id,
             address,
             identity,
@@ -38,6 +49,11 @@ impl Node {
             in_flight: AtomicU32::new(0),
             failures: Mutex::new((0.0, None)),
         }
+    }
+
+    /// What is wrong with the connection to it, if it can be named.
+    pub(crate) fn fault(&self) -> Option<LinkFault> {
+        self.connector.fault(&self.id)
     }
 
     /// Queues a command; whether there was a stream with room for it.

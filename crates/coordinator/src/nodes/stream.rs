@@ -77,7 +77,7 @@ async fn run_once(shared: &Arc<Shared>, node: &Arc<Node>) -> String {
 
 /// Doubles with each failure, and is random between half and the whole: nodes that lost one
 /// coordinator do not all come back at the same instant.
-fn pause(shared: &Shared, failures: u32) -> Duration {
+pub(crate) fn pause(shared: &Shared, failures: u32) -> Duration {
     let (min, max) = (
         shared.limits.reconnect_min_ms,
         shared.limits.reconnect_max_ms,

@@ -7,7 +7,7 @@ use quorate_store::NodeStatus;
 
 use super::node::Node;
 use super::report::shown;
-use super::state::NodeState;
+use super::state::{Heard, NodeState};
 
 const MAX_NAME: usize = 64;
 const MAX_TEXT: usize = 300;
@@ -43,6 +43,8 @@ impl Node {
             state: shown(&link.state, MAX_NAME),
             rtt_micros: link.rtt_micros,
             last_error: Some(shown(&link.last_error, MAX_TEXT)).filter(|e| !e.is_empty()),
+            via: Some(shown(&link.via, MAX_NAME)).filter(|via| !via.is_empty()),
+            fault: Some(shown(&link.fault, MAX_NAME)).filter(|fault| !fault.is_empty()),
             bytes_sent: link.bytes_sent,
             bytes_received: link.bytes_received,
         };
@@ -59,6 +61,11 @@ impl Node {
                 let known = state.last_error.clone().or(trouble);
                 known.unwrap_or_else(|| "never reached".to_owned())
             }),
+            fault: self
+                .fault()
+                .filter(|_| status != NodeStatus::Online)
+                .map(|fault| fault.label().to_owned()),
+            clock_ahead_ms: heard.and_then(clock_ahead_ms),
             version: shown(&answer.version, MAX_NAME),
             capabilities: protocols.map(|p| shown(p, MAX_NAME)).collect(),
             load_factor: answer.load_factor.min(100),
@@ -72,6 +79,15 @@ impl Node {
                 .map(|h| u64::try_from(h.round_trip.as_micros()).unwrap_or(u64::MAX)),
         }
     }
+}
+
+/// How far its clock is ahead of ours; half of the round trip is taken to be its way back.
+fn clock_ahead_ms(heard: &Heard) -> Option<i64> {
+    let theirs = i64::try_from(heard.answer.unix_millis).ok()?;
+    let way_back = i64::try_from(heard.round_trip.as_millis() / 2).ok()?;
+    let ours = i64::try_from(heard.at.0).ok()?.checked_sub(way_back)?;
+    // A node of an older version does not say.
+    (theirs != 0).then(|| theirs.saturating_sub(ours))
 }
 
 /// Why a node that answers is not wholly well.

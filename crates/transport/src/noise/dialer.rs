@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use quorate_types::NodeId;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +13,7 @@ use super::event::LinkId;
 use super::fuse::Fuse;
 use super::handshake::{self, Agreed};
 use super::peer::{Established, PeerState};
+use super::probe;
 use super::refusal::{Refusal, RefusalLog};
 use super::relay::Relay;
 use super::stream::{LinkStream, Via};
@@ -140,15 +140,7 @@ impl Dialer {
 
     async fn connect(&self, continues: Option<LinkId>) -> Result<Established, Refusal> {
         let limits = &self.config.limits;
-        let connect = TcpStream::connect(&self.peer.address);
-        let mut stream = tokio::time::timeout(limits.connect_timeout, connect)
-            .await
-            .map_err(|_| Refusal::Unreachable)?
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::ConnectionRefused => Refusal::Refused,
-                _ => Refusal::Unreachable,
-            })?;
-        stream.set_nodelay(true).map_err(|_| Refusal::Unreachable)?;
+        let mut stream = probe::connect(&self.peer.address, limits.connect_timeout).await?;
         let agreed = self.shake_hands(&mut stream, continues).await?;
         Ok(established(agreed, LinkStream::Direct(stream)))
     }

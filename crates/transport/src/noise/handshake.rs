@@ -246,11 +246,23 @@ pub(super) async fn dial(
     peer: &Peer,
     continues: Option<LinkId>,
 ) -> Result<Agreed, Refusal> {
-    let (initiator, message) = Initiator::start(config, id, peer, continues)?;
-    send(stream, &message).await?;
-    let (agreed, confirmation) = initiator.finish(&receive(stream).await?)?;
+    let (agreed, confirmation) = propose(stream, config, id, peer, continues).await?;
     send(stream, &confirmation).await?;
     Ok(agreed)
+}
+
+/// The dialling side without its confirmation: the peer has proven itself, and takes the session
+/// for a replay that it forgets (Spec 2.6).
+pub(super) async fn propose(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    config: &LinkConfig,
+    id: &NodeId,
+    peer: &Peer,
+    continues: Option<LinkId>,
+) -> Result<(Agreed, Vec<u8>), Refusal> {
+    let (initiator, message) = Initiator::start(config, id, peer, continues)?;
+    send(stream, &message).await?;
+    initiator.finish(&receive(stream).await?)
 }
 
 /// Runs the answering side over a connection. The caller sets the time limit.

@@ -148,7 +148,7 @@ impl Links {
         let refusals = Arc::new(RefusalLog::default());
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let (events, deliveries) = mpsc::channel(config.limits.event_queue);
-        let relay = Relay::new(config.me.clone(), tasks.clone());
+        let relay = Relay::new(config.me.clone());
 
         let mut peers = BTreeMap::new();
         for (id, peer) in &config.peers {

@@ -181,7 +181,9 @@ impl PeerState {
         let mut condition = self.condition.lock();
         condition.link = Some((link_id, fuse));
         condition.via = Some(via);
-        condition.fault = None;
+        if via == Via::Direct {
+            condition.fault = None;
+        }
         self.meter.set_relayed(via == Via::Relay);
         if fresh {
             condition.last_series += 1;

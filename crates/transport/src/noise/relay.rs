@@ -14,7 +14,6 @@ use parking_lot::Mutex;
 use quorate_types::NodeId;
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
-use tokio_util::task::TaskTracker;
 
 use stream::{Ends, RelayStream};
 
@@ -86,7 +85,6 @@ pub(super) struct Opened {
 pub(super) struct Relay {
     me: NodeId,
     table: Arc<Mutex<Table>>,
-    tasks: TaskTracker,
 }
 
 /// Keeps a coordinator's stream in use; dropping it ends all links that run over it.
@@ -102,11 +100,10 @@ impl Drop for RelayAttachment {
 }
 
 impl Relay {
-    pub(super) fn new(me: NodeId, tasks: TaskTracker) -> Self {
+    pub(super) fn new(me: NodeId) -> Self {
         Self {
             me,
             table: Arc::default(),
-            tasks,
         }
     }
 
@@ -156,7 +153,7 @@ impl Relay {
             id,
         };
         let relay = self.clone();
-        let (stream, bytes) = RelayStream::start(ends, frames, &self.tasks, move |ends| {
+        let (stream, bytes) = RelayStream::start(ends, frames, move |ends| {
             let key = (ends.peer.clone(), ends.id);
             let mut table = relay.table.lock();
             if table

@@ -13,6 +13,7 @@ use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::version::TLS13;
 use rustls_pki_types::ServerName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -30,6 +31,9 @@ use super::material::Material;
 use super::open_connections::{FirstRead, Guarded};
 use super::verifier::ServerVerifier;
 use crate::fault::LinkFault;
+
+/// What an HTTP/2 client says first (RFC 9113 §3.4), with empty settings.
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 /// TLS of a client: its certificate, and the authorities that vouch for servers.
 #[derive(Clone)]
@@ -111,6 +115,31 @@ impl ClientTls {
                 limits: limits.clone(),
             }),
         })
+    }
+
+    /// Connects once, and waits until the server has let this client in or refused it.
+    ///
+    /// # Errors
+    /// What is wrong, as far as this side can know.
+    pub async fn probe(
+        &self,
+        address: impl Into<String>,
+        expected: PeerIdentity,
+        limits: &TlsLimits,
+    ) -> Result<(), LinkFault> {
+        let connector = self.connector(address, expected, limits);
+        let connector = connector.map_err(|_| LinkFault::PeerWrongName)?;
+        let mut stream = connector.connect().await.map_err(|error| error.fault())?;
+        let answer = async {
+            // A server that refused us closes; the reason is what there is to read.
+            let _ = stream.write_all(HTTP2_PREFACE).await;
+            stream.read_u8().await
+        };
+        match tokio::time::timeout(limits.connect_timeout, answer).await {
+            Err(_) => Err(LinkFault::TimedOut),
+            Ok(Err(error)) => Err(LinkFault::of_io(&error)),
+            Ok(Ok(_)) => Ok(()),
+        }
     }
 
     /// A gRPC channel to one server, which connects on first use and again after a failure.

@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use rustls::RootCertStore;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
 use zeroize::Zeroizing;
 
 use super::error::TlsError;
-use super::identity::PeerIdentity;
+use super::identity::{IdentityError, PeerIdentity};
 use super::revocation::ListFile;
 
 /// Permission bits that a key file must not have.
@@ -35,6 +37,17 @@ pub struct TlsFiles {
     pub crls: Vec<PathBuf>,
 }
 
+/// What the own certificate says, for whoever looks for a fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnCertificate {
+    /// Whom it names.
+    pub identity: PeerIdentity,
+    /// From when on it counts, in Unix seconds.
+    pub not_before: i64,
+    /// Until when it counts, in Unix seconds.
+    pub not_after: i64,
+}
+
 /// What the files hold.
 pub(super) struct Loaded {
     pub(super) identity: PeerIdentity,
@@ -46,6 +59,29 @@ pub(super) struct Loaded {
 }
 
 impl TlsFiles {
+    /// Reads the own certificate alone.
+    ///
+    /// # Errors
+    /// [`TlsError`]: it is missing or broken, or names no process.
+    pub fn own_certificate(&self) -> Result<OwnCertificate, TlsError> {
+        let own = certificates(&self.certificate)?;
+        let own = own
+            .first()
+            .ok_or_else(|| bad_pem(&self.certificate, "certificate"))?;
+        let unusable = |source| TlsError::OwnIdentity {
+            path: self.certificate.clone(),
+            source,
+        };
+        let identity = PeerIdentity::from_certificate(own).map_err(unusable)?;
+        let (_, parsed) =
+            X509Certificate::from_der(own).map_err(|_| unusable(IdentityError::Unparseable))?;
+        Ok(OwnCertificate {
+            identity,
+            not_before: parsed.validity().not_before.timestamp(),
+            not_after: parsed.validity().not_after.timestamp(),
+        })
+    }
+
     /// Reads and checks all files.
     pub(super) fn load(&self) -> Result<Loaded, TlsError> {
         let chain = certificates(&self.certificate)?;

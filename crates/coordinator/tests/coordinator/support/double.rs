@@ -13,8 +13,9 @@ use quorate_api::mpc_v1::node_service_server::{NodeService, NodeServiceServer};
 use quorate_api::mpc_v1::participate_signing_request::Command;
 use quorate_api::mpc_v1::participate_signing_response::Event;
 use quorate_api::mpc_v1::{
-    BannedPair, HeartbeatRequest, HeartbeatResponse, OpenSession, ParticipateSigningRequest,
-    ParticipateSigningResponse, RefusalKind, SessionAborted, SessionJoined, SessionKeyCreated,
+    BannedPair, ExchangeSharesRequest, ExchangeSharesResponse, HeartbeatRequest, HeartbeatResponse,
+    OpenSession, ParticipateSigningRequest, ParticipateSigningResponse, RefusalKind,
+    ReportHealthRequest, ReportHealthResponse, SessionAborted, SessionJoined, SessionKeyCreated,
     SessionProgress, SessionRefused, SessionSigned,
 };
 use quorate_chains::{Chain, effect_of};
@@ -218,6 +219,29 @@ impl NodeService for Service {
         }))
     }
 
+    type ExchangeSharesStream = ReceiverStream<Result<ExchangeSharesResponse, Status>>;
+
+    /// Takes frames and has none.
+    async fn exchange_shares(
+        &self,
+        request: Request<Streaming<ExchangeSharesRequest>>,
+    ) -> Result<Response<Self::ExchangeSharesStream>, Status> {
+        let (open, frames) = mpsc::channel(1);
+        let mut brought = request.into_inner();
+        tokio::spawn(async move {
+            while let Ok(Some(_)) = brought.message().await {}
+            drop(open);
+        });
+        Ok(Response::new(ReceiverStream::new(frames)))
+    }
+
+    async fn report_health(
+        &self,
+        _: Request<ReportHealthRequest>,
+    ) -> Result<Response<ReportHealthResponse>, Status> {
+        Err(Status::unimplemented("a double"))
+    }
+
     type ParticipateSigningStream = ReceiverStream<Answer>;
 
     async fn participate_signing(
@@ -250,8 +274,9 @@ impl Member {
 
 impl State {
     async fn open(self: &Arc<Self>, open: OpenSession, answers: &mpsc::Sender<Answer>) {
-        self.opened.lock().push(open.clone());
+        // Whoever sees it opened may change the script for the next one.
         let script = self.script.lock().clone();
+        self.opened.lock().push(open.clone());
         let member = Member {
             state: Arc::clone(self),
             script: script.clone(),
@@ -409,7 +434,7 @@ impl State {
         let public_key = point(&Secrets::key(&key));
         let chain = Chain::parse(&create.chain).unwrap();
         let mut address = chain
-            .address(&public_key, &create.address_kind)
+            .address(create.algorithm, &public_key, &create.address_kind)
             .unwrap()
             .unwrap();
         if *script == Script::ForeignAddress {

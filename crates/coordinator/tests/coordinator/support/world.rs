@@ -93,6 +93,7 @@ impl World {
                 cert_file: own.certificate,
                 key_file: own.key,
                 ca_file: own.ca,
+                crl_file: None,
             },
             store: StoreConfig::default(),
             protocols: ProtocolsConfig::default(),

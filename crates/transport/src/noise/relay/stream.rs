@@ -8,7 +8,6 @@ use quorate_types::NodeId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::{MAX_RELAY_DATA, RELAY_FRAME_COST, RELAY_WINDOW, RelayBody, RelayFrame};
 
@@ -58,7 +57,6 @@ impl RelayStream {
     pub(super) fn start(
         ends: Ends,
         frames: mpsc::Sender<RelayFrame>,
-        tasks: &TaskTracker,
         closed: impl FnOnce(&Ends) + Send + 'static,
     ) -> (Arc<Self>, DuplexStream) {
         let (bytes, inner) = tokio::io::duplex(PIPE_BYTES);
@@ -74,7 +72,8 @@ impl RelayStream {
         });
         let outward = send_all(ends.clone(), from_link, credit, frames.clone());
         let inward = receive_all(ends.clone(), waiting, to_link, frames.clone());
-        tasks.spawn(async move {
+        // Not waited for at a shutdown: it ends soon after the link, which is.
+        tokio::spawn(async move {
             let cut = tokio::select! {
                 biased;
                 () = end.cancelled() => true,

@@ -7,7 +7,7 @@ fn id(name: &str) -> NodeId {
 }
 
 fn relay() -> (Relay, RelayAttachment, mpsc::Receiver<RelayFrame>) {
-    let relay = Relay::new(id("b"), TaskTracker::new());
+    let relay = Relay::new(id("b"));
     let (frames, sent) = mpsc::channel(64);
     let attachment = relay.attach(frames);
     (relay, attachment, sent)
