@@ -1,10 +1,10 @@
 //! Ed25519. Source: RFC 8032 §5.1.7, made strict.
 
 use curve25519_dalek::scalar::Scalar;
-use ed25519_dalek::{Signature, VerifyingKey};
-use quorate_types::Curve;
+use ed25519_dalek::Signature;
 
-use crate::{PointFault, VerifyError, check_ed25519_point};
+use crate::VerifyError;
+use crate::known_keys::checked_key;
 
 /// Checks an Ed25519 signature `R ‖ S` of a message.
 ///
@@ -20,11 +20,7 @@ pub fn verify_ed25519(
     message: &[u8],
     signature: &[u8; 64],
 ) -> Result<(), VerifyError> {
-    check_ed25519_point(public_key)?;
-    let key = VerifyingKey::from_bytes(public_key).map_err(|_| VerifyError::InvalidPublicKey {
-        curve: Curve::Ed25519,
-        fault: PointFault::NotOnCurve,
-    })?;
+    let key = checked_key(public_key)?;
     let s: &[u8; 32] = signature.last_chunk().expect("64 bytes end with 32");
     if Scalar::from_canonical_bytes(*s).is_none().into() {
         return Err(VerifyError::ScalarOutOfRange { field: "s" });
@@ -39,6 +35,7 @@ mod tests {
     use ed25519_dalek::{Signer, SigningKey};
 
     use super::*;
+    use crate::PointFault;
 
     /// RFC 8032 §7.1, TEST 2.
     const KEY: &str = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c";

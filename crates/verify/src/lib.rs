@@ -14,6 +14,7 @@
 mod ecdsa;
 mod eddsa;
 mod error;
+mod known_keys;
 mod point;
 mod schnorr;
 mod signature;

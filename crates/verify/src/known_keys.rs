@@ -1,0 +1,79 @@
+//! Ed25519 keys whose check this thread has made before.
+//!
+//! That a key has no small-order component is shown by a multiplication by the group order, which
+//! costs more than the rest of a verification. Clusters use few keys, again and again.
+
+use std::cell::RefCell;
+
+use ed25519_dalek::VerifyingKey;
+use quorate_types::Curve;
+
+use crate::{PointFault, VerifyError, check_ed25519_point};
+
+/// Keys that a thread remembers. Whoever sends many other keys gains nothing but the cost of their
+/// checks.
+const PLACES: usize = 64;
+
+type Places = [Option<VerifyingKey>; PLACES];
+
+thread_local! {
+    /// Only keys that passed every check; a key has one place.
+    static KNOWN: RefCell<Places> = const { RefCell::new([None; PLACES]) };
+}
+
+/// The key behind 32 bytes, checked now or before.
+///
+/// # Errors
+/// As [`check_ed25519_point`]; a refusal is never remembered.
+pub(crate) fn checked_key(bytes: &[u8; 32]) -> Result<VerifyingKey, VerifyError> {
+    // Two bytes in the middle: the last ones of a point are not evenly spread.
+    let place = usize::from(bytes[15] ^ bytes[16]) % PLACES;
+    let known = KNOWN.with_borrow(|places| places.get(place).copied().flatten());
+    if let Some(key) = known.filter(|key| key.as_bytes() == bytes) {
+        return Ok(key);
+    }
+    check_ed25519_point(bytes)?;
+    let key = VerifyingKey::from_bytes(bytes).map_err(|_| VerifyError::InvalidPublicKey {
+        curve: Curve::Ed25519,
+        fault: PointFault::NotOnCurve,
+    })?;
+    KNOWN.with_borrow_mut(|places| {
+        if let Some(entry) = places.get_mut(place) {
+            *entry = Some(key);
+        }
+    });
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use curve25519_dalek::constants::EIGHT_TORSION;
+    use ed25519_dalek::SigningKey;
+
+    use super::*;
+
+    #[test]
+    fn c10_known_key__must_not_let_its_torsioned_twins_pass() {
+        let key = SigningKey::from_bytes(&[5; 32]).verifying_key();
+        for _ in 0..2 {
+            assert_eq!(checked_key(key.as_bytes()), Ok(key));
+            for torsion in &EIGHT_TORSION[1..] {
+                let twin = (key.to_edwards() + torsion).compress().to_bytes();
+                for _ in 0..2 {
+                    let refused = checked_key(&twin);
+                    assert!(matches!(refused, Err(VerifyError::InvalidPublicKey { .. })));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn many_keys__should_each_be_answered_with_themselves() {
+        for _ in 0..2 {
+            for seed in 0..=255 {
+                let key = SigningKey::from_bytes(&[seed; 32]).verifying_key();
+                assert_eq!(checked_key(key.as_bytes()), Ok(key));
+            }
+        }
+    }
+}
