@@ -163,13 +163,14 @@ fn check_headers(inner: &Inner, parts: &Parts) -> Result<(), ApiError> {
 }
 
 async fn read_body(inner: &Inner, parts: &Parts, body: Body) -> Result<Bytes, ApiError> {
+    let most = inner.limits.max_body_bytes;
     let limit = match Protocol::of(&parts.headers) {
-        Protocol::Rest => inner.limits.max_body_bytes,
-        Protocol::Grpc => inner.limits.max_body_bytes + grpc::FRAME_HEADER_BYTES,
+        Protocol::Rest => most,
+        Protocol::Grpc => most.saturating_add(grpc::FRAME_HEADER_BYTES),
     };
     let too_large = || {
-        let message = format!("the body is longer than {limit} bytes");
-        ApiError::new(ErrorCode::PayloadTooLarge, message).with("limit", limit)
+        let message = format!("the body is longer than {most} bytes");
+        ApiError::new(ErrorCode::PayloadTooLarge, message).with("limit", most)
     };
     let length = parts
         .headers

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use quorate_api::ErrorCode;
 use quorate_api::rest::Failure;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 
@@ -22,18 +22,21 @@ use crate::routes;
 )]
 struct Frame;
 
+/// Names in the document, and headers.
+const SIGNED_HEADERS: [(&str, &str); 4] = [
+    ("key", "X-Quorate-Key"),
+    ("timestamp", "X-Quorate-Timestamp"),
+    ("nonce", "X-Quorate-Nonce"),
+    ("signature", "X-Quorate-Signature"),
+];
+
 /// The four headers of an authenticated call (docs/authentication.md).
 struct Hmac;
 
 impl Modify for Hmac {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let components = document.components.get_or_insert_default();
-        for (name, header) in [
-            ("key", "X-Quorate-Key"),
-            ("timestamp", "X-Quorate-Timestamp"),
-            ("nonce", "X-Quorate-Nonce"),
-            ("signature", "X-Quorate-Signature"),
-        ] {
+        for (name, header) in SIGNED_HEADERS {
             let scheme = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(header)));
             components.add_security_scheme(name, scheme);
         }
@@ -82,5 +85,29 @@ pub fn document() -> utoipa::openapi::OpenApi {
     let (_, paths) = routes::api().merge(routes::open()).split_for_parts();
     let mut document = Frame::openapi();
     document.merge(paths);
+    require_signature(&mut document);
     document
+}
+
+/// Calls of the API need all four headers.
+fn require_signature(document: &mut utoipa::openapi::OpenApi) {
+    let none: [&str; 0] = [];
+    let all = SIGNED_HEADERS
+        .iter()
+        .fold(SecurityRequirement::default(), |all, (name, _)| {
+            all.add(*name, none)
+        });
+    let paths = document.paths.paths.iter_mut();
+    for (_, item) in paths.filter(|(path, _)| path.starts_with("/api/")) {
+        for operation in [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+        ] {
+            if let Some(operation) = operation {
+                operation.security = Some(vec![all.clone()]);
+            }
+        }
+    }
 }

@@ -61,6 +61,10 @@ impl Api {
     }
 
     pub fn with_limits(world: &World, limits: GatewayLimits) -> Self {
+        Self::gateway(world, limits).1
+    }
+
+    pub fn gateway(world: &World, limits: GatewayLimits) -> (Gateway, Self) {
         let entry = |key: &str, tenant: &str, byte: &str| json!({"key": key, "tenant": tenant, "name": key, "secret": byte.repeat(32)});
         let file = json!([entry("k1", "acme", "11"), entry("k2", "other", "22")]);
         let recorder = quorate_gateway::metrics_builder().unwrap().build_recorder();
@@ -70,11 +74,12 @@ impl Api {
             metrics: recorder.handle(),
             limits,
         });
-        Self {
+        let api = Self {
             router: gateway.router(),
             key: "k1".into(),
             secret: [0x11; 32],
-        }
+        };
+        (gateway, api)
     }
 
     /// The caller of another tenant.

@@ -1,4 +1,4 @@
-//! The whole REST interface over a real store: without nodes where nodes do not matter, and with
+//! The whole REST and gRPC interface over a real store: without nodes where nodes do not matter, and with
 //! scripted participant doubles where they do.
 #![allow(non_snake_case, reason = "test names are subject__should_result")]
 #![allow(
@@ -11,9 +11,13 @@
 
 mod authentication;
 mod bad_input;
+mod batch;
 mod call;
+mod grpc;
+mod grpc_call;
 mod idempotency;
 mod openapi;
 mod reading;
+mod streams;
 #[path = "../../../coordinator/tests/coordinator/support/support.rs"]
 mod support;
