@@ -40,6 +40,7 @@ fn commands__should_take_what_the_documentation_says() {
         "coordinator --config coordinator.toml",
         "key create --chain ethereum --threshold 2 --nodes 3 --name hot --tag a --tag b",
         "key create --threshold 2 --node node-1 --node node-3 --right raw_hash --algorithm ECDSA",
+        "sign-batch --key key_x --tx-file transactions.txt --expires-in 60",
         "key list --status Active --limit 10",
         "key show key_x --config c.toml",
         "key update key_x --no-tags",

@@ -60,9 +60,25 @@ fn hex_or_bytes(content: Vec<u8>) -> Vec<u8> {
     hex::decode(text.strip_prefix(b"0x").unwrap_or(text)).unwrap_or(content)
 }
 
+/// Longest file with many transactions: what one call may carry.
+const MAX_LIST_BYTES: u64 = 4 << 20;
+
+/// The text of a file with one payload a line.
+pub(super) fn read_text(path: &Path) -> Result<String, CliError> {
+    let content = read_at_most(path, MAX_LIST_BYTES, "4 MiB")?;
+    String::from_utf8(content).map_err(|_| {
+        let what = format!("{}: not text", path.display());
+        CliError::invalid(what, "give one transaction in hex a line")
+    })
+}
+
 fn read_file(path: &Path) -> Result<Vec<u8>, CliError> {
     // In hex, each byte is two characters; one more byte shows that there is too much.
     let limit = 2 * MAX_PAYLOAD as u64 + 16;
+    read_at_most(path, limit, &format!("{MAX_PAYLOAD} bytes"))
+}
+
+fn read_at_most(path: &Path, limit: u64, shown: &str) -> Result<Vec<u8>, CliError> {
     let mut content = Vec::new();
     let read = if path == Path::new("-") {
         std::io::stdin()
@@ -76,10 +92,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, CliError> {
     read.map_err(|error| CliError::file(path, "read", &error))?;
     if content.len() as u64 > limit {
         let what = format!("{}: longer than a payload may be", path.display());
-        return Err(CliError::invalid(
-            what,
-            format!("the limit is {MAX_PAYLOAD} bytes"),
-        ));
+        return Err(CliError::invalid(what, format!("the limit is {shown}")));
     }
     Ok(content)
 }

@@ -16,7 +16,7 @@ use crate::error::CliError;
 use crate::intents::{BuiltIntent, IntentOptions};
 
 /// A signature that is not there after this is reported as such; its session goes on.
-const SIGN_DEADLINE: Duration = Duration::from_secs(180);
+pub(super) const SIGN_DEADLINE: Duration = Duration::from_secs(180);
 /// The only derivation path so far: the key itself.
 const KEY_ITSELF: &str = "m";
 
@@ -29,7 +29,7 @@ pub(crate) struct SignOrder<'a> {
 
 impl SignOrder<'_> {
     /// What the signature would mean, computed as every participant computes it.
-    fn decoded(&self) -> Result<Decoded, CliError> {
+    pub(super) fn decoded(&self) -> Result<Decoded, CliError> {
         let Payload {
             message_type,
             bytes,
@@ -41,7 +41,10 @@ impl SignOrder<'_> {
     }
 
     /// The request and the intent in it.
-    fn request(&self, connection: &Connection) -> Result<(BuiltIntent, SignRequest), CliError> {
+    pub(super) fn request(
+        &self,
+        connection: &Connection,
+    ) -> Result<(BuiltIntent, SignRequest), CliError> {
         let statement = self.key.statement();
         let Payload {
             message_type,
