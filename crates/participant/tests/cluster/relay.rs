@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use quorate_api::mpc_v1::RefusalKind;
 use quorate_testkit::Outcome;
 
 use crate::support::{
@@ -34,16 +35,21 @@ async fn relayed_pair__should_create_and_sign_and_blame_nobody_for_what_the_rela
     relay.tamper(true);
     let disturbed = transfer(&cluster, key.key, 1, &[0, 1]);
     for outcome in run(&mut doubles, &[0, 1], &disturbed).await {
-        let Outcome::Aborted(aborted) = &outcome else {
-            panic!("{outcome:?}")
-        };
-        assert!(!aborted.ban, "{aborted:?}");
+        match &outcome {
+            Outcome::Aborted(aborted) => assert!(!aborted.ban, "{aborted:?}"),
+            Outcome::Refused(refused) => assert_eq!(refused.kind(), RefusalKind::Retry),
+            other => panic!("{other:?}"),
+        }
     }
     relay.tamper(false);
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let again = run(&mut doubles, &[0, 1], &disturbed.again().unwrap()).await;
-        let done = |o: &Outcome| matches!(o, Outcome::Signed(_)) || o.code() == "ALREADY_SIGNED";
+        let done = |outcome: &Outcome| match outcome {
+            Outcome::Signed(_) => true,
+            Outcome::Refused(refused) => refused.kind() == RefusalKind::AlreadySigned,
+            _ => false,
+        };
         if again.iter().all(done) {
             for outcome in &again {
                 signed_now_or_before(outcome, &key, &transfer_digest(1));
