@@ -17,6 +17,10 @@ fi
 
 "$venv/bin/python" tests/interop/test_interop.py
 
+for chain in bitcoin solana; do
+    "$venv/bin/python" "vectors/$chain/make.py" --check
+done
+
 for kind in signatures addresses; do
     script=tests/interop/verify_signatures.py
     if [ "$kind" = addresses ]; then script=tests/interop/addresses.py; fi
