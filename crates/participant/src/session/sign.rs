@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use quorate_api::ErrorCode;
 use quorate_audit::AuditResult;
-use quorate_chains::{Effect, KeyTweak, SigningTarget};
-use quorate_intent::{Sign, VerifiedIntent};
+use quorate_chains::{Chain, Effect, KeyTweak, SigningTarget};
+use quorate_intent::{KeyStatement, Sign, VerifiedIntent};
 use quorate_keystore::{Begun, ShareState};
 use quorate_protocol::{Abort, Phases as _, Roster};
 use quorate_types::{Curve, Digest32, NodeId, SignerSet, Writer};
@@ -120,6 +120,7 @@ fn admit(
     node.registry
         .usable(&statement.protocol, statement.algorithm)
         .map_err(|e| Refusal::retry(ErrorCode::UnknownProtocol, e))?;
+    check_fee(node, statement, &effect)?;
     let admitted = Admitted {
         held,
         signers,
@@ -135,6 +136,17 @@ fn held_key(node: &Arc<Node>, proposal: &Proposal, sign: &Sign) -> Result<Arc<He
         settle::carried(node, sign.key, proposal.session, &proposal.certificate);
     }
     node.keys.get(sign.key, &node.keystore, &node.manifest)
+}
+
+/// Step 4.10: the fee is below this node's own ceiling (row D6). Other nodes may have a higher one.
+fn check_fee(node: &Node, key: &KeyStatement, effect: &Effect) -> Result<(), Refusal> {
+    let Some(chain) = Chain::parse(&key.chain) else {
+        let message = format!("chain type `{}` is not known", key.chain);
+        return Err(Refusal::permanent(ErrorCode::UnknownChain, message));
+    };
+    let fees = node.limits.fees.limits();
+    let refused = |refusal| Refusal::retry(ErrorCode::FeeTooHigh, refusal);
+    fees.check(chain, &effect.decoded).map_err(refused)
 }
 
 /// No session with a pair that is banned, on either side (row C12).
