@@ -158,12 +158,15 @@ mod tests {
         PartyIndex::new(n).unwrap()
     }
 
-    /// What honest parties of a committee of `size` announce: the pair (a, b) has generation 16a + b.
+    fn generation(one: u8, other: u8) -> Digest32 {
+        Digest32::of(b"test", &[&[one.min(other), one.max(other)]])
+    }
+
+    /// What honest parties of a committee of `size` announce.
     fn honest(size: u8) -> BTreeMap<PartyIndex, Announcement> {
         let of = |by: u8| {
             let others = (1..=size).filter(move |other| *other != by);
-            let pair = move |other: u8| 16 * by.min(other) + by.max(other);
-            others.map(move |other| Digest32::from_array([pair(other); 32]))
+            others.map(move |other| generation(by, other))
         };
         (1..=size)
             .map(|by| (index(by), Announcement(of(by).collect())))
@@ -180,7 +183,7 @@ mod tests {
     #[test]
     fn agreed_generations__should_be_in_the_order_of_the_pairs() {
         let agreed = compare(index(2), 3, &honest(3)).unwrap();
-        let expected = [0x12, 0x13, 0x23].map(|n| Digest32::from_array([n; 32]));
+        let expected = [(1, 2), (1, 3), (2, 3)].map(|(low, high)| generation(low, high));
         assert_eq!(agreed, expected);
         assert_eq!(compare(index(1), 20, &honest(20)).unwrap().len(), 190);
     }

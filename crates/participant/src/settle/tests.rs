@@ -77,3 +77,35 @@ fn early_messages__should_be_bounded_for_each_peer_and_vanish_after_their_time()
     inner.expire_early(Duration::ZERO);
     assert!(inner.early.is_empty());
 }
+
+#[test]
+fn a_release__must_be_of_the_very_statement_that_the_record_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("intents.log");
+    let kind = quorate_keystore::LogKind::new("intents");
+    quorate_keystore::AppendLog::create(&quorate_keystore::Disk, &path, kind).unwrap();
+    let disk = Arc::new(quorate_keystore::Disk);
+    let (record, _) = IntentRecord::open(disk, &path, Default::default()).unwrap();
+    let intent = Digest32::from_array([2; 32]);
+    let (first, second) = (digest_of(&statement(1)), digest_of(&statement(2)));
+    let forgotten = Release::of(&record, intent, first);
+    assert_eq!(
+        forgotten,
+        Release::This,
+        "what is forgotten counts as signed"
+    );
+    let expires_at = quorate_types::UnixSeconds(u64::MAX);
+    let bound = record.bind(intent, &[intent], expires_at).unwrap();
+    bound.wait().unwrap();
+    assert_eq!(Release::of(&record, intent, first), Release::None);
+    let complete = |digest| record.complete(intent, &released(digest));
+    complete(first).unwrap().wait().unwrap();
+    assert_eq!(Release::of(&record, intent, first), Release::This);
+    assert_eq!(Release::of(&record, intent, second), Release::Other);
+    // The second statement is never recorded, so never signed; the first may be told again.
+    assert!(complete(second).is_err());
+    complete(first).unwrap().wait().unwrap();
+    assert_eq!(Release::of(&record, intent, first), Release::This);
+    // No reader of recorded signatures takes it for some.
+    assert_eq!(crate::refusal::parse_signatures(&released(first)), None);
+}
