@@ -173,6 +173,7 @@ class Api(unittest.TestCase):
         names = ["signature", "recovery_id", "signature_der", "message_hash", "tx_id", "key_id"]
         for name in [*names, "signed_transaction"]:
             self.assertEqual(by_rest[name], getattr(by_grpc, name), name)
+        self.assertEqual(by_rest.get("signatures", []), list(by_grpc.signatures))
         verify = {
             "key_id": by_grpc.key_id, "message": by_grpc.message_hash, "message_type": "hash",
             "signature": by_grpc.signature,

@@ -178,6 +178,7 @@ pub(super) fn signed(result: rest::SignResult) -> pb::SignResponse {
         signed_transaction: result.signed_transaction.unwrap_or_default(),
         tx_id: result.tx_id.unwrap_or_default(),
         signers: result.signers,
+        signatures: result.signatures,
     }
 }
 

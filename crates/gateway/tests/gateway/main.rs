@@ -1,5 +1,5 @@
-//! The whole REST and gRPC interface over a real store: without nodes where nodes do not matter, and with
-//! scripted participant doubles where they do.
+//! The whole REST and gRPC interface over a real store: without nodes where nodes do not matter, and
+//! with scripted participant doubles where they do.
 #![allow(non_snake_case, reason = "test names are subject__should_result")]
 #![allow(
     clippy::unwrap_used,
