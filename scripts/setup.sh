@@ -2,7 +2,7 @@
 # Installs what is missing on Debian or Ubuntu. Does nothing, quickly, where all is there.
 #
 #   setup.sh build    what compiling needs
-#   setup.sh test     that, and Python with venv for the checks by other libraries
+#   setup.sh test     that, and curl and Python with venv for the checks by other programs
 #   setup.sh demo     that, and Node with npm for the local chain
 #
 # aws-lc-sys and SQLite are C, compiled by cargo: a C compiler is all they need on x86-64 and ARM64.
@@ -48,6 +48,7 @@ needed_packages() {
     if ! has git; then echo git; fi
     if [ ! -e /etc/ssl/certs/ca-certificates.crt ]; then echo ca-certificates; fi
     if [ "$purpose" != build ]; then
+        if ! has curl; then echo curl; fi
         if ! has python3; then
             echo python3 python3-venv
         elif ! python3 -c 'import ensurepip, venv' 2>/dev/null; then

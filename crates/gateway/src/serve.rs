@@ -40,8 +40,21 @@ pub async fn serve(
             .with_graceful_shutdown(gateway.0.closing.clone().cancelled_owned())
             .into_future()
     });
-    let served = futures::future::try_join_all(serving).await;
+    // A client may keep a stream of reflection open for ever; no request takes longer than this.
+    let longest = Duration::from_millis(gateway.0.limits.request_timeout_ms);
+    let closing = gateway.0.closing.clone();
+    let patience = async move {
+        closing.cancelled().await;
+        tokio::time::sleep(longest).await;
+    };
+    let served = tokio::select! {
+        served = futures::future::try_join_all(serving) => served.map(|_| ()),
+        () = patience => {
+            tracing::warn!("connections were cut: their clients did not end them");
+            Ok(())
+        }
+    };
     stop.abort();
     upkeep.abort();
-    served.map(|_| ())
+    served
 }
