@@ -18,6 +18,7 @@ mod crashes;
 mod damage;
 mod deaf_coordinator;
 mod faults;
+mod frost;
 mod hostile_coordinator;
 #[cfg(feature = "danger_byzantine")]
 mod housekeeping_flood;
