@@ -188,7 +188,13 @@ async fn wait__should_end_with_the_session_and_polling_should_find_the_result() 
         "{}",
         live.status
     );
-    let asked = |world: &World| world.doubles.iter().map(|d| d.opened().len()).sum::<usize>();
+    let asked = |world: &World| {
+        world
+            .doubles
+            .iter()
+            .map(|d| d.opened().len())
+            .sum::<usize>()
+    };
     // Three made the key.
     world
         .wait_until("two signers stall", |world| asked(world) >= 3 + 2)
