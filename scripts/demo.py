@@ -2,11 +2,13 @@
 """make demo: a real key on three processes, a real transaction on a real (local) chain.
 
 Starts a cluster of one coordinator and three participants and a local Ethereum chain (Anvil),
-creates a 2-of-3 key, funds its address, signs an EIP-1559 transfer through the API, broadcasts it,
-kills one participant and signs again, kills a second and shows the refusal. Cleans up after itself.
-The last line is `DEMO OK tx=0x… from=0x… block=N`; details are in target/demo.json.
+creates a 2-of-3 key, funds its address, signs an EIP-1559 transfer through the API, broadcasts it.
+Then keys of FROST: a transfer that a Solana virtual machine (litesvm) executes, and a Bitcoin
+transaction with two inputs, which is not broadcast. Kills one participant and signs again, kills a
+second and shows the refusal. Cleans up after itself. The last line is
+`DEMO OK tx=0x… from=0x… block=N`; details of all of it are in target/demo.json.
 
-Usage: demo.py --bin DIR --anvil FILE [--keep]
+Usage: demo.py --bin DIR --anvil FILE --packages DIR [--keep]
 """
 
 import argparse
@@ -23,6 +25,11 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "scripts" / "demo"))
+
+from litesvm import LitesvmFailed  # noqa: E402
+from other_chains import NotAsItMustBe, on_bitcoin, on_solana  # noqa: E402
+
 CHAIN = "ethereum-local"
 CHAIN_ID = 31337
 RECIPIENT = "0x000000000000000000000000000000000000dEaD"
@@ -31,6 +38,12 @@ DEADLINE_SECONDS = 60
 
 class DemoFailed(Exception):
     """Something did not go as it must; the message says what."""
+
+
+FAILURES = (
+    DemoFailed, NotAsItMustBe, LitesvmFailed, OSError, KeyError, ValueError,
+    subprocess.TimeoutExpired,
+)  # fmt: skip
 
 
 def say(text):
@@ -196,18 +209,18 @@ def pids(folder):
     return json.loads((folder / "pids").read_text(encoding="utf-8"))
 
 
-def run(quorate, anvil, folder, report):
+def run(quorate, anvil, packages, folder, report):
     step("Starting one coordinator and three participants, each a process of its own")
     say(quorate.dev("--detach").stdout.rstrip())
     step("Starting a local Ethereum chain (Anvil)")
     chain = Chain(anvil, folder)
     try:
-        demonstrate(quorate, chain, report)
+        demonstrate(quorate, chain, packages, report)
     finally:
         chain.stop()
 
 
-def demonstrate(quorate, chain, report):
+def demonstrate(quorate, chain, packages, report):
     step("Creating a 2-of-3 key: no process ever holds it")
     started = time.monotonic()
     key = quorate.json("key", "create", "--chain", CHAIN, "--threshold", 2, "--nodes", 3)
@@ -226,7 +239,13 @@ def demonstrate(quorate, chain, report):
     step("Signing an EIP-1559 transfer with two of the three, and broadcasting it")
     report["first"] = transfer(quorate, chain, key_id, address)
 
-    step("Killing one of the two signers, and signing again")
+    step("An Ed25519 key (FROST), and a Solana transfer that litesvm executes")
+    report["solana"] = on_solana(quorate, packages)
+
+    step("A Taproot key (FROST), and a Bitcoin transaction with two inputs")
+    report["bitcoin"] = on_bitcoin(quorate)
+
+    step("Killing one of the two signers of the Ethereum transfer, and signing again")
     victim = report["first"]["signers"][0]
     quorate.dev("stop-node", victim, "--kill")
     say(f"{victim} is dead")
@@ -253,6 +272,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="folder of the binaries")
     parser.add_argument("--anvil", type=pathlib.Path, required=True, help="the anvil executable")
+    parser.add_argument("--packages", type=pathlib.Path, required=True, help="folder of litesvm")
     parser.add_argument("--keep", action="store_true", help="keep the cluster's folder")
     arguments = parser.parse_args()
     # A later signal must not cut the cleaning up off.
@@ -261,8 +281,8 @@ def main():
     quorate = Quorate(folder, arguments.bin / "quorate")
     report, started = {}, time.monotonic()
     try:
-        run(quorate, arguments.anvil, folder, report)
-    except (DemoFailed, OSError, KeyError, ValueError, subprocess.TimeoutExpired) as failure:
+        run(quorate, arguments.anvil, arguments.packages, folder, report)
+    except FAILURES as failure:
         say(f"\nDEMO FAILED: {failure}")
         show_logs(folder)
         return 1

@@ -10,16 +10,10 @@ export npm_config_cache=${npm_config_cache:-$cache/npm-cache}
 scripts/setup.sh demo
 cargo build --release --locked --package quorate-cli --package quorate-participant
 
-# The chain is installed outside the tree, by its lock file.
 chain=$cache/demo-chain
-mkdir -p "$chain"
-if ! cmp -s scripts/demo/package-lock.json "$chain/package-lock.json" \
-    || [ ! -x "$chain/node_modules/.bin/anvil" ]; then
-    cp scripts/demo/package.json scripts/demo/package-lock.json scripts/demo/.npmrc "$chain/"
-    (cd "$chain" && npm install --no-audit --no-fund --loglevel=error)
-fi
+scripts/demo_chains.sh "$chain"
 
 # The package's own launcher wants a newer Node than Debian has; the program itself needs none.
 anvil=$(find "$chain/node_modules/@foundry-rs" -path '*/bin/anvil' -type f -perm -u+x -print -quit)
-exec python3 scripts/demo.py --bin "$CARGO_TARGET_DIR/release" \
+exec python3 scripts/demo.py --bin "$CARGO_TARGET_DIR/release" --packages "$chain" \
     --anvil "${anvil:-$chain/node_modules/.bin/anvil}" "$@"
