@@ -16,6 +16,7 @@ import tempfile
 import time
 import traceback
 
+import e2e_chains
 import e2e_commands
 import e2e_faults
 import e2e_links
@@ -25,6 +26,7 @@ from e2e_world import World
 
 CASES = [
     *e2e_signing.CASES,
+    *e2e_chains.CASES,
     *e2e_commands.CASES,
     *e2e_faults.CASES,
     *e2e_links.CASES,
@@ -48,13 +50,12 @@ def run_case(case, world):
 
 def leave_for_other_libraries(world, folder):
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps(line) for line in world.signatures]
-    (folder / "signatures-e2e.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     keys = [
-        json.dumps({"public_key": key["public_key"], "address": key["address"]})
-        for key in world.keys.values()
+        {"public_key": key["public_key"], "address": key["address"]} for key in world.keys.values()
     ]
-    (folder / "addresses-e2e.jsonl").write_text("\n".join(keys) + "\n", encoding="utf-8")
+    for kind, records in {"signatures": world.signatures, "addresses": keys, **world.left}.items():
+        lines = "".join(json.dumps(record) + "\n" for record in records)
+        (folder / f"{kind}-e2e.jsonl").write_text(lines, encoding="utf-8")
 
 
 def main():

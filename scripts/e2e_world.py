@@ -22,6 +22,7 @@ class World:
         self.folder = folder
         self.nonce = 0
         self.keys, self.signatures = {}, []
+        self.other_keys, self.left = {}, {}
         self.down = set()
 
     def key(self, threshold, nodes):
@@ -43,6 +44,21 @@ class World:
                 "key", "create", "--chain", CHAIN, *threshold, *members
             )
         return self.keys[nodes]
+
+    def fresh_key(self, *arguments):
+        """A new key, of any chain."""
+        self.only_alive(NODES)
+        return self.quorate.json("key", "create", *arguments)
+
+    def key_for(self, *arguments):
+        """The key that these arguments make, made when it is first asked for."""
+        if arguments not in self.other_keys:
+            self.other_keys[arguments] = self.fresh_key(*arguments)
+        return self.other_keys[arguments]
+
+    def leave(self, kind, record):
+        """Something that other libraries check: a line of `KIND-e2e.jsonl`."""
+        self.left.setdefault(kind, []).append(record)
 
     def unsigned(self):
         self.nonce += 1
