@@ -20,7 +20,7 @@ pub use network::BitcoinNetwork;
 pub(crate) use spend::SpendKind;
 
 use crate::{Chain, Decoded, KeyContext, Refusal, Signature, SignedTransaction, SigningTarget};
-use script::Script;
+use script::Lock;
 use spending::Spending;
 
 /// The address of a public key.
@@ -33,7 +33,7 @@ pub(crate) fn address_of(
     public_key: &[u8],
 ) -> Result<String, Refusal> {
     let script = kind.own_script(public_key)?;
-    let address = Script::of(&script).address(network);
+    let address = Lock::of(&script).address(network);
     Ok(address.expect("the key's own script has an address"))
 }
 

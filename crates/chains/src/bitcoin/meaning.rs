@@ -2,7 +2,7 @@
 
 use super::hash::displayed;
 use super::network::BitcoinNetwork;
-use super::script::Script;
+use super::script::Lock;
 use super::spending::Spending;
 use super::transaction::TxOut;
 use crate::{Asset, Decoded, EffectKind, Fact, Output, Refusal, Uint256, Warning};
@@ -25,7 +25,7 @@ impl Spending {
         let size = self.virtual_size();
         let fee = self.fee()?;
         let mut decoded = Decoded {
-            from: Script::of(&self.own_script).address(network),
+            from: Lock::of(&self.own_script).address(network),
             fee: Some(Uint256::from(fee)),
             virtual_size: Some(size),
             facts: self.facts(fee, size),
@@ -35,7 +35,7 @@ impl Spending {
             for warning in warnings(output) {
                 decoded.warn(warning);
             }
-            let address = Script::of(&output.script).address(network);
+            let address = Lock::of(&output.script).address(network);
             let script = || format!("script:{}", hex::encode(&output.script));
             decoded.outputs.push(Output {
                 to: Some(address.unwrap_or_else(script)),
@@ -79,17 +79,17 @@ impl Spending {
 }
 
 fn warnings(output: &TxOut) -> Vec<Warning> {
-    match Script::of(&output.script) {
-        Script::Data if output.amount > 0 => vec![Warning::ValueBurned],
-        Script::Data => vec![],
-        Script::Other => vec![Warning::UnknownScript],
+    match Lock::of(&output.script) {
+        Lock::Data if output.amount > 0 => vec![Warning::ValueBurned],
+        Lock::Data => vec![],
+        Lock::Other => vec![Warning::UnknownScript],
         known if output.amount < dust_limit(output, known) => vec![Warning::Dust],
         _ => vec![],
     }
 }
 
 /// Satoshi below which an output costs more to spend than it is worth, by the rule of Bitcoin Core.
-fn dust_limit(output: &TxOut, script: Script<'_>) -> u64 {
+fn dust_limit(output: &TxOut, script: Lock<'_>) -> u64 {
     let mut encoded = Vec::new();
     output.write(&mut encoded);
     let (with_witness, without) = SPENDING_SIZE;

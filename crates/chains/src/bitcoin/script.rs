@@ -12,7 +12,7 @@ const PUSH_32: u8 = 32;
 
 /// What an output's script demands of whoever spends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Script<'a> {
+pub(super) enum Lock<'a> {
     /// A signature by the key with this hash.
     KeyHash(&'a [u8; 20]),
     /// The script with this hash, and what satisfies it.
@@ -29,7 +29,7 @@ pub(super) enum Script<'a> {
     Other,
 }
 
-impl<'a> Script<'a> {
+impl<'a> Lock<'a> {
     /// Recognises a script by its exact form.
     pub(super) fn of(script: &'a [u8]) -> Self {
         match script {
