@@ -229,7 +229,7 @@ fn revocation__must_not_start_with_a_list_that_cannot_be_used() {
     let mut files = authority.issue(&participant("node-1"), Options::default());
     let list = files.certificate.with_extension("crl");
     files.crls = vec![list.clone()];
-    let mut start = |bytes: &[u8]| {
+    let start = |bytes: &[u8]| {
         fs::write(&list, bytes).unwrap();
         ServerTls::from_files(&files, |_| true).map(drop)
     };

@@ -71,7 +71,6 @@ impl ClientTls {
 
     /// Reads the files again whenever they change, and cuts connections whose certificate no
     /// longer counts, until the handle is dropped. Must be called inside a tokio runtime.
-    #[must_use]
     pub fn keep_fresh(&self) -> AbortOnDropHandle<()> {
         let open = self.live.open.clone();
         let recheck: Arc<Recheck> = Arc::new(move |material, now| {

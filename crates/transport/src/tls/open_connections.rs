@@ -124,7 +124,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         self.check(context)?;
         let read = ready!(Pin::new(&mut self.stream).poll_read(context, buffer));
         if let Some(watch) = self.watch.take() {
-            watch(read.as_ref().map(|()| ()));
+            watch(read.as_ref().copied());
         }
         Poll::Ready(read)
     }

@@ -74,7 +74,6 @@ impl ServerTls {
 
     /// Reads the files again whenever they change, and cuts connections whose certificate no
     /// longer counts, until the handle is dropped. Must be called inside a tokio runtime.
-    #[must_use]
     pub fn keep_fresh(&self) -> AbortOnDropHandle<()> {
         let (open, accepts) = (self.live.open.clone(), Arc::clone(&self.accepts));
         let recheck: Arc<Recheck> = Arc::new(move |material, now| {

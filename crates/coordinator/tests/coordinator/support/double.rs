@@ -21,7 +21,7 @@ use quorate_api::mpc_v1::{
 use quorate_chains::{Chain, effect_of};
 use quorate_intent::{Act, CreateKey, Intent, KeyCertificate, KeyStatement, Sign, SignedIntent};
 use quorate_transport::tls::{Role, ServerTls, TlsFiles, TlsIncoming, TlsLimits};
-use quorate_types::{Canonical as _, Digest32, Epoch, KeyId, NodeId, Rights, SessionId};
+use quorate_types::{Canonical as _, Digest32, Epoch, KeyId, NodeId, SessionId};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
