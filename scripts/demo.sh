@@ -5,7 +5,6 @@ cd "$(dirname "$0")/.."
 
 cache=${QUORATE_BUILD_CACHE:-$PWD/target}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${QUORATE_BUILD_CACHE:-$PWD}/target}
-export npm_config_cache=${npm_config_cache:-$cache/npm-cache}
 
 scripts/setup.sh demo
 cargo build --release --locked --package quorate-cli --package quorate-participant

@@ -5,6 +5,7 @@
 set -euo pipefail
 mkdir -p "$1"
 folder=$(cd "$1" && pwd)
+export npm_config_cache=${npm_config_cache:-$folder/../npm-cache}
 cd "$(dirname "$0")/demo"
 
 if cmp -s package-lock.json "$folder/package-lock.json" \

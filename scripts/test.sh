@@ -27,7 +27,8 @@ step "byzantine participants" cargo test --release --locked --no-fail-fast \
     --package quorate-participant --features danger_byzantine --test cluster
 step "build what ships" cargo build --release --locked --package quorate-cli --package quorate-participant
 step "end to end" python3 scripts/e2e.py --bin "$CARGO_TARGET_DIR/release" --interop "$QUORATE_INTEROP_DIR"
-step "other libraries" scripts/interop.sh "$cache/interop-venv" "$QUORATE_INTEROP_DIR"
+step "other libraries" scripts/interop.sh "$cache/interop-venv" "$QUORATE_INTEROP_DIR" \
+    "$cache/demo-chain"
 step "proto files" scripts/proto.sh "$cache"
 step "API clients" scripts/api_tests.sh "$cache/api-venv" "$CARGO_TARGET_DIR/release"
 step "golden bytes, by Python" python3 vectors/intent/check.py
