@@ -99,15 +99,14 @@ fn require_signature(document: &mut utoipa::openapi::OpenApi) {
         });
     let paths = document.paths.paths.iter_mut();
     for (_, item) in paths.filter(|(path, _)| path.starts_with("/api/")) {
-        for operation in [
+        let operations = [
             &mut item.get,
             &mut item.put,
             &mut item.post,
             &mut item.delete,
-        ] {
-            if let Some(operation) = operation {
-                operation.security = Some(vec![all.clone()]);
-            }
+        ];
+        for operation in operations.into_iter().flatten() {
+            operation.security = Some(vec![all.clone()]);
         }
     }
 }
