@@ -174,3 +174,17 @@ async fn batch__should_answer_with_sessions_when_its_time_is_over() {
     let replayed = api.post_once("batch", PATH, &batch).await;
     assert_eq!(replayed.headers["idempotency-replayed"], "true");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn body__should_be_read_up_to_the_documented_limit() {
+    let world = World::without_nodes(3).await;
+    let api = Api::with_limits(&world, GatewayLimits::default());
+    let mut request = json!({"requests": [{"key_id": ""}]});
+    request["requests"][0]["key_id"] = "k".repeat(3 * 1024 * 1024).into();
+    let answer = api.post(PATH, &request).await;
+    let error = &answer.data()["results"][0]["error"];
+    assert_eq!(error["code"], "MALFORMED_REQUEST", "read, and judged");
+    request["requests"][0]["key_id"] = "k".repeat(4 * 1024 * 1024).into();
+    let answer = api.post(PATH, &request).await;
+    answer.refused(413, "PAYLOAD_TOO_LARGE");
+}

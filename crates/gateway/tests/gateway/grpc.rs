@@ -77,7 +77,7 @@ async fn key_and_signature__should_be_those_of_rest() {
     };
     assert_eq!(
         grpc.list_keys(list).await.unwrap().into_inner().keys,
-        [key.clone()]
+        std::slice::from_ref(&key)
     );
 
     let body = world.client.sign(&key.key_id, &transfer(1));
