@@ -5,6 +5,12 @@
 //! line must be valid, and must not be valid for a coin of another amount: signatures commit to it.
 //! The last line is `N passed, M failed`; the status is 0 only for M = 0 and at least one line.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command speaks to whoever ran it"
+)]
+
 #[path = "../tests/chains/consensus.rs"]
 mod consensus;
 

@@ -189,8 +189,8 @@ fn d6_bitcoin_payloads__must_be_refused_with_their_code() {
     let all = vectors("bitcoin/refused.json");
     assert!(all.len() >= 30);
     for vector in &all {
-        let refusal = effect(vector).expect_err(text(vector, "name"));
         let name = text(vector, "name");
+        let refusal = effect(vector).expect_err(name);
         assert_eq!(refusal.code(), text(vector, "code"), "{name}: {refusal}");
     }
 }

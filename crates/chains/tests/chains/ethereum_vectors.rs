@@ -129,7 +129,7 @@ fn d5_payloads_of_other_forms__must_be_refused_with_their_code() {
     assert!(all.len() >= 12);
     for vector in &all {
         let refusal = ethereum_effect(chain(vector), &bytes(vector, "payload"))
-            .expect_err(text(vector, "name"));
+            .expect_err("the vector is to be refused");
         assert_eq!(refusal.code(), text(vector, "code"), "{refusal}");
     }
 }

@@ -75,7 +75,7 @@ fn solana_transactions__should_have_the_meaning_and_signed_form_of_solders() {
 fn solana_memo__should_be_shown() {
     let memos: Vec<String> = vectors("solana/transactions.json")
         .iter()
-        .flat_map(|vector| effect(vector).expect(text(vector, "name")).decoded.facts)
+        .flat_map(|vector| effect(vector).expect("a golden vector").decoded.facts)
         .filter(|fact| fact.name == "memo")
         .map(|fact| fact.value)
         .collect();
@@ -105,8 +105,8 @@ fn d5_solana_payloads_of_other_forms__must_be_refused_with_their_code() {
     let all = vectors("solana/refused.json");
     assert!(all.len() >= 18);
     for vector in &all {
-        let refusal = effect(vector).expect_err(text(vector, "name"));
         let name = text(vector, "name");
+        let refusal = effect(vector).expect_err(name);
         assert_eq!(refusal.code(), text(vector, "code"), "{name}: {refusal}");
     }
 }
