@@ -86,6 +86,10 @@ impl Coordinator {
             .await?;
         let key = key.ok_or_else(|| CoordinatorError::not_found("key", sign.key))?;
         let verified = candidate.verified;
+        // Before anything else that could tell whether another tenant has such a key.
+        if key.tenant != verified.intent().tenant {
+            return Err(CoordinatorError::not_found("key", sign.key));
+        }
         if let Err(expired) = Rules::check_expiry(&verified)
             && !self.was_signed(verified.digest()).await?
         {

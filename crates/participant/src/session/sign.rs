@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use quorate_api::ErrorCode;
 use quorate_audit::AuditResult;
-use quorate_chains::{Chain, Effect, KeyTweak, SigningTarget};
+use quorate_chains::{Asset, Chain, Decoded, Effect, KeyTweak, SigningTarget, Warning};
 use quorate_intent::{KeyStatement, Sign, VerifiedIntent};
 use quorate_keystore::{Begun, ShareState};
 use quorate_protocol::{Abort, Phases as _, Roster};
@@ -23,6 +23,9 @@ use crate::refusal::{Refusal, record_bytes};
 use crate::report::Report;
 use crate::session::Ended;
 use crate::settle;
+
+/// Most characters of a decoded payload in an audit record.
+const MAX_EFFECT_CHARS: usize = 4_096;
 
 /// Everything that one signing session was admitted with.
 struct Admitted {
@@ -95,13 +98,41 @@ impl Subject {
         let digests = admitted.effect.digests();
         let digests: Vec<String> = digests.iter().map(ToString::to_string).collect();
         subject.facts.push(("digests", digests.into()));
-        if let Ok(decoded) = serde_json::to_value(&admitted.effect.decoded) {
-            let text = decoded.to_string();
-            let text: String = text.chars().take(4_096).collect();
-            subject.facts.push(("effect", text.into()));
-        }
+        subject.facts.extend(effect_facts(&admitted.effect.decoded));
         subject
     }
+}
+
+/// What is about to be signed, for the audit log. What a payload says at length (a memo, a hundred
+/// outputs) must not push out what it does: sums come first, each for itself, and the hash of the
+/// whole stands for what is cut.
+fn effect_facts(decoded: &Decoded) -> Vec<(&'static str, serde_json::Value)> {
+    let leaves = decoded.outputs.iter().filter(|output| !output.is_change);
+    let native = leaves
+        .clone()
+        .filter(|output| output.asset == Asset::Native);
+    // A transaction cannot pay more than its inputs hold; beyond u128, "more" says enough.
+    let paid = native
+        .map(|output| output.amount.to_string().parse::<u128>().ok())
+        .try_fold(0_u128, |sum, amount| sum.checked_add(amount?));
+    let paid = paid.map_or_else(|| "more than 2^128".to_owned(), |sum| sum.to_string());
+    let warnings: Vec<&str> = decoded.warnings.iter().map(Warning::as_str).collect();
+    let fee = decoded.fee.map(|fee| fee.to_string());
+    let mut facts = vec![
+        ("kind", decoded.kind.as_str().into()),
+        ("paid", paid.into()),
+        ("receivers", leaves.count().into()),
+        ("fee", fee.into()),
+        ("warnings", warnings.into()),
+    ];
+    if let Ok(text) = serde_json::to_string(decoded) {
+        let digest = Digest32::of(b"quorate decoded effect v1", &[text.as_bytes()]);
+        facts.push(("effect_hash", digest.to_string().into()));
+        let shown: String = text.chars().take(MAX_EFFECT_CHARS).collect();
+        facts.push(("effect_is_cut", (shown.len() < text.len()).into()));
+        facts.push(("effect", shown.into()));
+    }
+    facts
 }
 
 fn admit(

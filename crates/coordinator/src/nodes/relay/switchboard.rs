@@ -142,7 +142,9 @@ impl Port {
                 )
                 .increment(1);
                 tracing::debug!(from = %self.node, reason = why.label(), "relay frame dropped");
-                if !is_end {
+                // Whoever sends in another's name or to nobody is not honest: no answer, which would
+                // repeat the name at any length.
+                if !is_end && !matches!(why, Dropped::ForeignSender | Dropped::UnknownReceiver) {
                     self.end(stream);
                 }
             }
@@ -154,13 +156,13 @@ impl Port {
         if frame.from != self.node.as_str() {
             return Err(Dropped::ForeignSender);
         }
-        if frame.body.is_none() || length(&frame) > MAX_RELAY_DATA {
-            return Err(Dropped::Malformed);
-        }
         let board = self.switchboard.board.lock();
         let is_other = |id: &&NodeId| id.as_str() == frame.to && **id != self.node;
         let to = board.known.iter().find(is_other);
         let to = to.ok_or(Dropped::UnknownReceiver)?;
+        if frame.body.is_none() || length(&frame) > MAX_RELAY_DATA {
+            return Err(Dropped::Malformed);
+        }
         let port = board.ports.get(to).ok_or(Dropped::NotConnected)?;
         port.push(&self.node, frame, self.switchboard.pair_bytes)
     }
@@ -168,8 +170,7 @@ impl Port {
     /// Tells the sender that one of its streams is over.
     fn end(&self, (from, stream): (String, u64)) {
         let board = self.switchboard.board.lock();
-        // In the name of the other end: the sender looks its stream up by it. A name that is of no
-        // node is refused there.
+        // In the name of the other end: the sender looks its stream up by it.
         let end = RelayFrame {
             from,
             to: self.node.to_string(),
@@ -196,6 +197,7 @@ impl Drop for Port {
 impl Plugged {
     /// Lets a frame wait for this node, if its sender has room left.
     fn push(&self, by: &NodeId, frame: RelayFrame, limit: usize) -> Result<(), Dropped> {
+        // Both names are of known nodes here, so they are within what a frame costs.
         let cost = length(&frame) + RELAY_FRAME_COST;
         {
             let mut waiting = self.waiting.0.lock();
