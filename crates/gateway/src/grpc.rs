@@ -6,7 +6,8 @@ mod health;
 mod service;
 
 use axum::Router;
-use axum::middleware::map_response;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use quorate_api::FILE_DESCRIPTORS;
@@ -25,6 +26,10 @@ pub(crate) use frame::{HEADER_BYTES as FRAME_HEADER_BYTES, frame, message};
 pub(crate) const PATH: &str = "/mpc.v1.";
 /// Header that names the compression of a request.
 pub(crate) const ENCODING: &str = "grpc-encoding";
+
+/// Longest message of a caller without credential: names of services and symbols. What such a
+/// caller announces is kept until it has come, so it is kept small.
+const MAX_OPEN_MESSAGE: usize = 4 << 10;
 
 /// Methods of the service. A test compares them with the proto file.
 const METHODS: [&str; 12] = [
@@ -55,13 +60,35 @@ pub(crate) fn authenticated(gateway: &Gateway) -> Router<Gateway> {
     let routes = METHODS.iter().fold(Router::new(), |router, method| {
         router.route_service(&format!("/{SERVICE_NAME}/{method}"), service.clone())
     });
-    routes.layer(map_response(own_errors))
+    routes
+        .layer(from_fn_with_state(gateway.clone(), short_batches))
+        .layer(map_response(own_errors))
+}
+
+/// Refuses a batch that is too long before it is decoded: an empty request is two bytes on the wire
+/// and a hundred times as many in memory.
+async fn short_batches(
+    State(gateway): State<Gateway>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let most = gateway.0.limits.max_batch_items;
+    let is_batch = request.uri().path().ends_with("/BatchSign");
+    if let Some(Message(message)) = request.extensions().get()
+        && is_batch
+        && frame::has_more_than(most, message)
+    {
+        let why = format!("1 to {most} requests");
+        return Err(ApiError::invalid("requests", &why).with("limit", most));
+    }
+    Ok(next.run(request).await)
 }
 
 /// What is open: it shows the interface and whether it can be used, as `/openapi.json` and
 /// `/health/ready` do.
 pub(crate) fn open(gateway: &Gateway) -> Router<Gateway> {
-    let health = HealthServer::new(health::Health::new(gateway));
+    let health =
+        HealthServer::new(health::Health::new(gateway)).max_decoding_message_size(MAX_OPEN_MESSAGE);
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTORS)
@@ -71,8 +98,11 @@ pub(crate) fn open(gateway: &Gateway) -> Router<Gateway> {
     };
     let invariant = "descriptors that were compiled in are well formed";
     let router = with_service(Router::new(), health);
-    let router = with_service(router, reflection().build_v1().expect(invariant));
-    with_service(router, reflection().build_v1alpha().expect(invariant))
+    let v1 = reflection().build_v1().expect(invariant);
+    let v1 = v1.max_decoding_message_size(MAX_OPEN_MESSAGE);
+    let v1alpha = reflection().build_v1alpha().expect(invariant);
+    let v1alpha = v1alpha.max_decoding_message_size(MAX_OPEN_MESSAGE);
+    with_service(with_service(router, v1), v1alpha)
 }
 
 fn with_service<S>(router: Router<Gateway>, service: S) -> Router<Gateway>

@@ -66,7 +66,7 @@ async fn sign_within(
 ) -> Result<Outcome<SignResult>, ApiError> {
     let reply = inner.coordinator.sign(caller, request, wait).await?;
     let (session, key) = (&reply.result.session_id, &reply.result.key_id);
-    tracing::info!(%session, %key, complete = reply.is_complete, "signature answered");
+    tracing::debug!(%session, %key, complete = reply.is_complete, "signature answered");
     Ok(Outcome {
         ended: ended(reply.is_complete),
         data: reply.result,
@@ -87,6 +87,16 @@ pub(crate) async fn start_session(
     })
 }
 
+/// Refuses a batch of none or too many.
+pub(crate) fn check_batch_length(inner: &Inner, length: usize) -> Result<(), ApiError> {
+    let most = inner.limits.max_batch_items;
+    if (1..=most).contains(&length) {
+        return Ok(());
+    }
+    let why = format!("1 to {most} requests");
+    Err(ApiError::invalid("requests", &why).with("limit", most))
+}
+
 /// Makes many signatures, `batch_concurrency` at a time. An error of one is its own result.
 pub(crate) async fn sign_batch(
     inner: &Inner,
@@ -94,11 +104,7 @@ pub(crate) async fn sign_batch(
     requests: Vec<Result<SignRequest, ApiError>>,
     wait_ms: Option<u64>,
 ) -> Result<Outcome<BatchSignResult>, ApiError> {
-    let most = inner.limits.max_batch_items;
-    if requests.is_empty() || requests.len() > most {
-        let why = format!("1 to {most} requests");
-        return Err(ApiError::invalid("requests", &why).with("limit", most));
-    }
+    check_batch_length(inner, requests.len())?;
     let deadline = Instant::now() + wait(wait_ms, &inner.limits)?;
     let items = requests.into_iter().enumerate().map(|(position, request)| {
         let mut caller = caller.clone();

@@ -30,7 +30,7 @@ use crate::grpc;
 use crate::idempotency::idempotency;
 use crate::intake::intake;
 
-pub(crate) use health::check_ready;
+pub(crate) use health::{Readiness, check_ready};
 
 /// The calls that are authenticated.
 pub(crate) fn api() -> OpenApiRouter<Gateway> {

@@ -8,6 +8,7 @@ use std::io::Read as _;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use flate2::read::GzDecoder;
+use prost::encoding::{DecodeContext, decode_key, skip_field};
 use quorate_api::ErrorCode;
 
 use crate::error::ApiError;
@@ -68,6 +69,26 @@ fn gunzip(compressed: &[u8], limit: usize) -> Result<Bytes, ApiError> {
     Ok(message.into())
 }
 
+/// Whether a message has more than `most` records of its field 1, counted without decoding any.
+/// A message that is malformed counts as far as it can be read; its decoder refuses it.
+pub(super) fn has_more_than(most: usize, message: &Bytes) -> bool {
+    let mut rest = message.clone();
+    let mut found = 0;
+    while !rest.is_empty() {
+        let Ok((tag, wire_type)) = decode_key(&mut rest) else {
+            return false;
+        };
+        found += usize::from(tag == 1);
+        if found > most {
+            return true;
+        }
+        if skip_field(wire_type, tag, &mut rest, DecodeContext::default()).is_err() {
+            return false;
+        }
+    }
+    false
+}
+
 fn malformed(why: &str) -> ApiError {
     ApiError::new(ErrorCode::MalformedRequest, why)
 }
@@ -99,6 +120,17 @@ mod tests {
 
     fn code(body: &Bytes, encoding: Option<&str>) -> ErrorCode {
         message(body, encoding, 100).unwrap_err().code
+    }
+
+    #[test]
+    fn records__should_be_counted_without_decoding_them() {
+        let empty = [0x0a, 0x00];
+        let other = [0x10, 0x05]; // field 2: a number
+        let message = |count: usize| Bytes::from([empty.repeat(count), other.to_vec()].concat());
+        for (count, more) in [(0, false), (3, false), (4, true), (1_000, true)] {
+            assert_eq!(has_more_than(3, &message(count)), more, "{count}");
+        }
+        assert!(!has_more_than(1, &Bytes::from_static(&[0x0b, 0xff])), "malformed");
     }
 
     #[test]

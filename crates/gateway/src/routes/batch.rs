@@ -29,6 +29,8 @@ pub(crate) async fn sign_batch(
     Authenticated(caller): Authenticated,
     Body(batch): Body<BatchSignRequest>,
 ) -> Result<Answer<BatchSignResult>, ApiError> {
+    // Before anything is made of each: an empty one is three bytes.
+    operations::check_batch_length(&gateway.0, batch.requests.len())?;
     let read = |item| serde_json::from_value(Value::Object(item)).map_err(|e| malformed(&e));
     let requests = batch.requests.into_iter().map(read).collect();
     let outcome = operations::sign_batch(&gateway.0, &caller, requests, batch.wait_ms).await?;

@@ -1,5 +1,7 @@
 //! Open calls: they show no keys, sessions or callers.
 
+use std::time::{Duration, Instant};
+
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -26,7 +28,7 @@ pub(crate) struct Live {
 }
 
 /// The process can serve.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub(crate) struct Ready {
     /// Always `ready`.
     status: String,
@@ -58,8 +60,28 @@ pub(crate) async fn ready(State(gateway): State<Gateway>) -> Result<Answer<Ready
     check_ready(&gateway.0).await.map(Answer::ok)
 }
 
-/// Whether requests can be served, for every kind of health check.
+/// How long an answer about readiness counts. It costs a write transaction, and anybody may ask.
+const READY_FOR: Duration = Duration::from_secs(1);
+
+/// The last answer about readiness, and when it was found.
+#[derive(Default)]
+pub(crate) struct Readiness(tokio::sync::Mutex<Option<(Instant, Result<Ready, ApiError>)>>);
+
+/// Whether requests can be served, for every kind of health check; looked at once a second at most,
+/// by one caller for all.
 pub(crate) async fn check_ready(inner: &Inner) -> Result<Ready, ApiError> {
+    let mut last = inner.readiness.0.lock().await;
+    if let Some((at, answer)) = last.as_ref()
+        && at.elapsed() < READY_FOR
+    {
+        return answer.clone();
+    }
+    let answer = look_ready(inner).await;
+    *last = Some((Instant::now(), answer.clone()));
+    answer
+}
+
+async fn look_ready(inner: &Inner) -> Result<Ready, ApiError> {
     let coordinator = &inner.coordinator;
     // Pruning is a write transaction, as real work is, and harmless.
     coordinator.store().prune(now()).await?;
