@@ -1,7 +1,9 @@
 //! The command line.
 
+mod batch;
 mod bench;
 mod dev;
+mod enroll;
 mod key;
 mod payload;
 
@@ -11,8 +13,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use batch::BatchArgs;
 pub use bench::{BenchAction, BenchArgs, LoadArgs};
 pub use dev::{DevAction, DevArgs, DevFolder, DevStart};
+pub use enroll::{ApproveArgs, EnrollAction, RequestArgs, RevokeArgs};
 pub use key::{CommitteeArgs, CreateArgs, KeyAction, ListArgs, UpdateArgs};
 pub use payload::{PayloadArgs, SignArgs, TxAction, TxEthereum, VerifyArgs};
 
@@ -55,6 +59,9 @@ pub struct GlobalArgs {
     /// Name of the HMAC credential [env: QUORATE_CREDENTIAL_ID]
     #[arg(long, global = true, value_name = "ID", help_heading = "Connection")]
     pub credential_id: Option<String>,
+    /// How it signs calls: hmac or ed25519 [env: QUORATE_CREDENTIAL_KIND]
+    #[arg(long, global = true, value_name = "KIND", help_heading = "Connection")]
+    pub credential_kind: Option<String>,
     /// File with its secret in hex, mode 600 [env: QUORATE_CREDENTIAL_SECRET_FILE]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Connection")]
     pub credential_secret_file: Option<String>,
@@ -86,6 +93,7 @@ impl GlobalArgs {
         let given = [
             (Setting::Endpoint, &self.endpoint),
             (Setting::CredentialId, &self.credential_id),
+            (Setting::CredentialKind, &self.credential_kind),
             (Setting::CredentialSecretFile, &self.credential_secret_file),
             (Setting::Initiator, &self.initiator),
             (Setting::InitiatorKeyFile, &self.initiator_key_file),
@@ -113,6 +121,8 @@ pub enum Command {
     Key(KeyAction),
     /// Sign a transaction, a digest or a message, and verify the signature
     Sign(SignArgs),
+    /// Sign many transactions with one key in one call, and verify each signature
+    SignBatch(BatchArgs),
     /// Verify a signature on this machine
     Verify(VerifyArgs),
     /// Show and cancel sessions
@@ -131,7 +141,7 @@ pub enum Command {
     #[command(subcommand)]
     Config(ConfigAction),
     /// Look for what is wrong between here and the cluster
-    Doctor,
+    Doctor(DoctorArgs),
     /// Measure signatures or key creations through the public API
     Bench(BenchArgs),
     /// Print a completion script
@@ -179,6 +189,15 @@ pub enum SessionAction {
     },
 }
 
+/// `quorate doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Try the links of one process instead, from its own machine: its coordinator.toml or
+    /// participant.toml
+    #[arg(long, value_name = "FILE")]
+    pub process: Option<PathBuf>,
+}
+
 /// `quorate node …`
 #[derive(Debug, Subcommand)]
 pub enum NodeAction {
@@ -189,6 +208,9 @@ pub enum NodeAction {
         /// Name in the manifest
         node_id: String,
     },
+    /// Give a new machine its keys and its certificate; no service is needed
+    #[command(subcommand)]
+    Enroll(EnrollAction),
 }
 
 /// `quorate intent …`

@@ -1,5 +1,6 @@
 //! What each command does: settings and arguments in, a report out.
 
+mod batch;
 mod completion;
 mod config;
 mod doctor;
@@ -18,13 +19,13 @@ pub(crate) use key::{CreateOrder, create_key, fetch_key};
 pub(crate) use payload::Payload;
 pub(crate) use sign::{SignOrder, sign};
 
-use crate::args::{Cli, Command, GlobalArgs};
+use crate::args::{Cli, Command, DoctorArgs, GlobalArgs, NodeAction};
 use crate::config::{Environment, Setting, Settings};
 use crate::console::Console;
 use crate::error::CliError;
 use crate::http::ApiClient;
 use crate::intents::{IntentSigner, read_manifest};
-use crate::{bench, dev};
+use crate::{bench, dev, enroll};
 
 /// What every command gets.
 pub struct Context {
@@ -88,6 +89,12 @@ pub async fn run(cli: Cli, environment: Environment<'_>) -> Result<(), CliError>
             return Console::new(global.json).report(&completion::script(shell));
         }
         Command::Coordinator => return crate::coordinator::run(global.config.as_deref()).await,
+        Command::Node(NodeAction::Enroll(action)) => {
+            return Console::new(global.json).report(&enroll::run(action)?);
+        }
+        Command::Doctor(DoctorArgs {
+            process: Some(config),
+        }) => return doctor::run_for_process(&Console::new(global.json), &config).await,
         Command::Tx(action) => {
             let console = Console::new(global.json);
             return console.report(&tx::run(action)?);
@@ -98,12 +105,13 @@ pub async fn run(cli: Cli, environment: Environment<'_>) -> Result<(), CliError>
     let report = match command {
         Command::Key(action) => key::run(&context, action).await?,
         Command::Sign(args) => sign::run(&context, args).await?,
+        Command::SignBatch(args) => batch::run(&context, args).await?,
         Command::Verify(args) => verify::run(&context, args).await?,
         Command::Session(action) => session::run(&context, action).await?,
         Command::Node(action) => node::run(&context, action).await?,
         Command::Intent(action) => intent::run(&context, action).await?,
         Command::Config(_) => config::show(&context),
-        Command::Doctor => return doctor::run(&context).await,
+        Command::Doctor(_) => return doctor::run(&context).await,
         Command::Bench(args) => bench::run(&context, args).await?,
         Command::Dev(_) | Command::Completion { .. } | Command::Coordinator | Command::Tx(_) => {
             unreachable!("handled above")

@@ -48,7 +48,10 @@ impl ProcessConfig {
             &mut tls.key_file,
             &mut tls.ca_file,
         ];
-        for file in files.into_iter().chain(&mut coordinator.store.path) {
+        let optional = (&mut coordinator.store.path)
+            .into_iter()
+            .chain(&mut tls.crl_file);
+        for file in files.into_iter().chain(optional) {
             *file = folder.join(&*file);
         }
         Ok(config)

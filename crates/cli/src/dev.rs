@@ -15,6 +15,8 @@ mod status;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use cluster::replace_file;
+pub(crate) use create::own_folder;
 pub(crate) use process::Pids;
 
 use crate::args::{DevAction, DevArgs, DevFolder};

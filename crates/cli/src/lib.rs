@@ -20,6 +20,7 @@ pub mod config;
 pub mod console;
 pub mod coordinator;
 pub mod dev;
+mod enroll;
 mod error;
 mod ethereum_tx;
 pub mod http;

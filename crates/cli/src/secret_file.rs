@@ -38,6 +38,19 @@ pub(crate) fn read_32(path: &Path) -> Result<Zeroizing<[u8; 32]>, CliError> {
     })
 }
 
+/// The text of a secret file.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_owned_text(path: &Path) -> Result<Zeroizing<String>, CliError> {
+    let bytes = read_text(path)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| {
+        let what = format!("{}: does not hold text", path.display());
+        CliError::invalid(what, "name a key file in PEM")
+    })?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
 fn read_text(path: &Path) -> Result<Zeroizing<Vec<u8>>, CliError> {
     let unreadable = |error| CliError::file(path, "read", &error);
     let file = File::open(path).map_err(unreadable)?;

@@ -1,5 +1,8 @@
 //! Looks for what is wrong between here and the cluster, from near to far.
 
+mod links;
+mod process;
+
 use std::io::IsTerminal as _;
 use std::path::Path;
 
@@ -10,7 +13,7 @@ use serde::Serialize;
 use super::Context;
 use crate::clock::now;
 use crate::config::Setting;
-use crate::console::Report;
+use crate::console::{Console, Report};
 use crate::error::CliError;
 use crate::http::{Answer, ApiClient};
 use crate::intents::{IntentSigner, read_manifest};
@@ -87,11 +90,19 @@ impl Findings {
 
 /// Prints all findings; fails if one of them is a failure.
 pub(super) async fn run(context: &Context) -> Result<(), CliError> {
-    let findings = look(context).await;
+    conclude(&context.console, &look(context).await)
+}
+
+/// The same for the links of one process of this machine, as its configuration names them.
+pub(super) async fn run_for_process(console: &Console, config: &Path) -> Result<(), CliError> {
+    let mut findings = Findings::default();
+    process::look(config, &mut findings).await?;
+    conclude(console, &findings)
+}
+
+fn conclude(console: &Console, findings: &Findings) -> Result<(), CliError> {
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    context
-        .console
-        .report(&Report::new(&findings, human(&findings, colour)))?;
+    console.report(&Report::new(findings, human(findings, colour)))?;
     if findings.worst() != State::Fail {
         return Ok(());
     }
@@ -197,7 +208,7 @@ fn nodes(list: &NodeList, manifest: Option<&Manifest>, findings: &mut Findings) 
         let trouble = node.last_error.clone().unwrap_or_default();
         let start = "start it, and look at its log";
         match node.status.as_str() {
-            "offline" => findings.fail(&check, format!("offline: {trouble}"), start),
+            "offline" => links::offline(node, &trouble, findings),
             _ if !node.key_problems.is_empty() => {
                 let remedy = "docs/protocols/share-files.md says how to recover";
                 findings.fail(&check, node.key_problems.join("; "), remedy);
@@ -218,6 +229,7 @@ fn nodes(list: &NodeList, manifest: Option<&Manifest>, findings: &mut Findings) 
                 findings.warn(&check, found, remedy);
             }
         }
+        links::look(node, findings);
         if let Some(manifest) = manifest {
             identity(node, manifest, findings);
         }

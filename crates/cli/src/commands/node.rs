@@ -11,6 +11,7 @@ use crate::http::ApiClient;
 pub(super) async fn run(context: &Context, action: NodeAction) -> Result<Report, CliError> {
     let client = ApiClient::new(&context.settings)?;
     match action {
+        NodeAction::Enroll(action) => crate::enroll::run(action),
         NodeAction::List => {
             let list = client.get::<NodeList>("/nodes").await?.data;
             Ok(list_report(&list))
@@ -25,12 +26,11 @@ pub(super) async fn run(context: &Context, action: NodeAction) -> Result<Report,
 
 fn list_report(list: &NodeList) -> Report {
     let row = |node: &NodeView| {
-        let up = node.links.iter().filter(|link| link.state == "up").count();
         vec![
             node.node_id.clone(),
             node.status.clone(),
             node.endpoint.clone(),
-            format!("{up}/{}", node.links.len()),
+            links(&node.links),
             node.load_factor.to_string(),
             node.keys_active.to_string(),
             node.heartbeat_micros
@@ -57,11 +57,37 @@ fn list_report(list: &NodeList) -> Report {
     Report::new(list, format!("{title}\n\n{}", table(&header, rows)))
 }
 
+/// How many links take which way: `2 direct`, or `1 direct, 1 relay`.
+fn links(links: &[LinkView]) -> String {
+    let kinds = ["direct", "relay", "down"].map(|kind| {
+        let of_kind = links.iter().filter(|link| link_kind(link) == kind);
+        (of_kind.count(), kind)
+    });
+    let present = kinds.iter().filter(|(count, _)| *count > 0);
+    let present: Vec<String> = present
+        .map(|(count, kind)| format!("{count} {kind}"))
+        .collect();
+    present.join(", ")
+}
+
+/// `direct`, `relay` or `down`.
+fn link_kind(link: &LinkView) -> &str {
+    match (link.state.as_str(), link.via.as_deref()) {
+        ("up", Some(via)) => via,
+        // A node of an older version does not say.
+        ("up", None) => "direct",
+        _ => "down",
+    }
+}
+
 fn node_report(node: &NodeView) -> Report {
     let link = |link: &LinkView| {
         vec![
             link.peer.clone(),
-            link.state.clone(),
+            match link.via.as_deref() {
+                Some(via) => format!("{}, {via}", link.state),
+                None => link.state.clone(),
+            },
             format!("{} µs", link.rtt_micros),
             link.bytes_sent.to_string(),
             link.bytes_received.to_string(),

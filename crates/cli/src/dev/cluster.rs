@@ -115,7 +115,7 @@ pub(super) fn client_file(dir: &Path) -> PathBuf {
 }
 
 /// Writes a file whole or not at all. For what is no secret.
-pub(super) fn replace_file(path: &Path, text: &str) -> Result<(), CliError> {
+pub(crate) fn replace_file(path: &Path, text: &str) -> Result<(), CliError> {
     let temporary = path.with_extension("new");
     let written = std::fs::write(&temporary, text).and_then(|()| std::fs::rename(&temporary, path));
     written.map_err(|error| CliError::file(path, "written", &error))

@@ -202,7 +202,7 @@ fn make_coordinator(dir: &Path, authority: &Authority) -> Result<(), CliError> {
 }
 
 /// Makes a folder that only its owner can enter.
-fn own_folder(path: &Path) -> Result<(), CliError> {
+pub(crate) fn own_folder(path: &Path) -> Result<(), CliError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|error| CliError::file(path, "created", &error))?;
     let metadata = std::fs::metadata(path).map_err(|e| CliError::file(path, "read", &e))?;

@@ -1,0 +1,200 @@
+use std::path::{Path, PathBuf};
+
+use quorate_transport::tls::{ClientTls, ServerTls, TlsFiles};
+
+use super::*;
+use crate::args::{ApproveArgs, RequestArgs, RevokeArgs};
+
+pub(crate) struct World {
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        run(EnrollAction::Authority {
+            dir: folder.path().join("ca"),
+        })
+        .unwrap();
+        Self { folder }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn request(&self, node: &str, coordinator: bool, renew: bool) -> Result<Report, CliError> {
+        run(EnrollAction::Request(RequestArgs {
+            dir: self.path(node),
+            node: node.to_owned(),
+            coordinator,
+            renew,
+        }))
+    }
+
+    fn fingerprint(&self, node: &str) -> String {
+        let path = self.path(node).join("request.json");
+        files::Request::read(&path).unwrap().fingerprint()
+    }
+
+    fn approve(&self, node: &str, fingerprint: &str) -> Result<Report, CliError> {
+        run(EnrollAction::Approve(ApproveArgs {
+            request: self.path(node).join("request.json"),
+            authority: self.path("ca"),
+            fingerprint: fingerprint.to_owned(),
+            days: 90,
+            out: self.path(&format!("{node}.approval")),
+        }))
+    }
+
+    fn install(&self, node: &str, approval: &str) -> Result<Report, CliError> {
+        run(EnrollAction::Install {
+            dir: self.path(node),
+            approval: self.path(&format!("{approval}.approval")),
+        })
+    }
+
+    pub(crate) fn enroll(&self, node: &str, coordinator: bool) -> TlsFiles {
+        self.request(node, coordinator, false).unwrap();
+        self.approve(node, &self.fingerprint(node)).unwrap();
+        self.install(node, node).unwrap();
+        self.files(node)
+    }
+
+    pub(crate) fn files(&self, node: &str) -> TlsFiles {
+        let dir = self.path(node);
+        TlsFiles {
+            certificate: dir.join("tls.crt"),
+            key: dir.join("tls.key"),
+            ca: dir.join("ca.crt"),
+            crls: Vec::new(),
+        }
+    }
+
+    pub(crate) fn revoke(&self, nodes: &[&str]) -> PathBuf {
+        let list = self.path("revoked.pem");
+        let certificate = |node: &&str| self.path(node).join("tls.crt");
+        run(EnrollAction::Revoke(RevokeArgs {
+            authority: self.path("ca"),
+            certificate: nodes.iter().map(certificate).collect(),
+            list: list.clone(),
+            days: 7,
+        }))
+        .unwrap();
+        list
+    }
+}
+
+fn secret_of(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap().trim().to_owned()
+}
+
+#[test]
+fn enrolment__should_give_a_machine_its_certificate_and_keep_its_keys_at_home() {
+    let world = World::new();
+    let files = world.enroll("p1", false);
+    ServerTls::from_files(&files, |_| true).unwrap();
+    ClientTls::from_files(&world.enroll("c1", true)).unwrap();
+    // What was carried away holds no secret of the machine.
+    let carried = ["p1/request.json", "p1.approval"].map(|name| secret_of(&world.path(name)));
+    for key in ["identity.key", "noise.key", "master.key"] {
+        let secret = secret_of(&world.path("p1").join(key));
+        assert_eq!(secret.len(), 64);
+        assert!(carried.iter().all(|text| !text.contains(&secret)));
+    }
+    assert!(carried.iter().all(|text| !text.contains("PRIVATE")));
+    assert!(!world.path("p1").join("tls.key.next").exists());
+}
+
+#[test]
+fn approval__must_refuse_changed_requests_and_wrong_fingerprints() {
+    let world = World::new();
+    world.request("p1", false, false).unwrap();
+    world.request("p2", false, false).unwrap();
+    let (one, two) = (world.fingerprint("p1"), world.fingerprint("p2"));
+    assert_ne!(one, two);
+    assert!(world.approve("p1", &two).is_err());
+    // Another link key under the same identity: the fingerprint, and then the signature, object.
+    let path = world.path("p1").join("request.json");
+    let mut request: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    request["keys"]["noise"] = "11".repeat(32).into();
+    std::fs::write(&path, request.to_string()).unwrap();
+    assert!(world.approve("p1", &one).is_err());
+    let refused = world.approve("p1", &world.fingerprint("p1")).unwrap_err();
+    assert!(refused.to_string().contains("identity key"), "{refused}");
+    assert!(!world.path("p1.approval").exists(), "nothing was signed");
+}
+
+#[test]
+fn installation__must_refuse_the_certificate_of_another_machine_and_change_nothing() {
+    let world = World::new();
+    world.enroll("p1", false);
+    let before = secret_of(&world.path("p1/tls.crt"));
+    world.request("p2", false, false).unwrap();
+    world.approve("p2", &world.fingerprint("p2")).unwrap();
+    world.request("p1", false, true).unwrap();
+    let refused = world.install("p1", "p2").unwrap_err();
+    assert!(refused.to_string().contains("does not fit"), "{refused}");
+    assert_eq!(secret_of(&world.path("p1/tls.crt")), before);
+    // Another authority cannot take the machine over.
+    let other = World::new();
+    other.request("p1", false, false).unwrap();
+    other.approve("p1", &other.fingerprint("p1")).unwrap();
+    std::fs::copy(other.path("p1.approval"), world.path("foreign.approval")).unwrap();
+    let refused = world.install("p1", "foreign").unwrap_err();
+    assert!(
+        refused.to_string().contains("another authority"),
+        "{refused}"
+    );
+    ServerTls::from_files(&world.files("p1"), |_| true).unwrap();
+}
+
+#[test]
+fn renewal__should_change_the_tls_key_alone_under_a_running_process() {
+    let world = World::new();
+    let files = world.enroll("p1", false);
+    let running = ServerTls::from_files(&files, |_| true).unwrap();
+    let (identity, tls) = (
+        secret_of(&world.path("p1/identity.key")),
+        secret_of(&world.path("p1/tls.key")),
+    );
+    assert!(world.request("p1", false, false).is_err(), "it is enrolled");
+    world.request("p1", false, true).unwrap();
+    assert_eq!(secret_of(&world.path("p1/tls.key")), tls, "not yet");
+    world.approve("p1", &world.fingerprint("p1")).unwrap();
+    world.install("p1", "p1").unwrap();
+    assert_ne!(secret_of(&world.path("p1/tls.key")), tls);
+    assert_eq!(secret_of(&world.path("p1/identity.key")), identity);
+    assert!(running.reload().unwrap());
+}
+
+#[test]
+fn revocation_list__should_keep_what_was_revoked_and_be_usable() {
+    let world = World::new();
+    let mut files = world.enroll("p1", false);
+    for node in ["c1", "c2"] {
+        world.enroll(node, true);
+    }
+    let list = world.revoke(&["c1"]);
+    files.crls = vec![list.clone()];
+    ServerTls::from_files(&files, |_| true).unwrap();
+    world.revoke(&["c2"]);
+    let text = std::fs::read(&list).unwrap();
+    let (_, pem) = x509_parser::pem::parse_x509_pem(&text).unwrap();
+    use x509_parser::prelude::FromDer as _;
+    let (_, parsed) =
+        x509_parser::revocation_list::CertificateRevocationList::from_der(&pem.contents).unwrap();
+    assert_eq!(parsed.iter_revoked_certificates().count(), 2);
+    // A list of somebody else is not carried on.
+    let other = World::new();
+    other.revoke(&[]);
+    std::fs::copy(other.path("revoked.pem"), &list).unwrap();
+    let refused = run(EnrollAction::Revoke(RevokeArgs {
+        authority: world.path("ca"),
+        certificate: Vec::new(),
+        list,
+        days: 7,
+    }));
+    assert!(refused.is_err());
+}
