@@ -20,6 +20,7 @@ import e2e_chains
 import e2e_commands
 import e2e_faults
 import e2e_links
+import e2e_secrets
 import e2e_signing
 from demo import say
 from e2e_world import World
@@ -30,7 +31,10 @@ CASES = [
     *e2e_commands.CASES,
     *e2e_faults.CASES,
     *e2e_links.CASES,
+    *e2e_secrets.CASES,
     *e2e_signing.LAST,
+    *e2e_chains.LAST,
+    *e2e_secrets.LAST,
     *e2e_commands.LAST,
 ]
 

@@ -240,6 +240,17 @@ def payload_of(key, amount):
     return psbt(key["address"], BITCOIN_RECEIVER, amount, 1_000)[0].hex()
 
 
+def c8_no_frost_signature_repeats_a_nonce(world):
+    """What was signed at all, also one message more than once."""
+    points = [record["signature"][:64] for record in world.left["schemes"]]
+    for record in world.left["bitcoin"]:
+        transaction = bytes.fromhex(record["signed_transaction"])
+        signatures = [items[0] for items in witnesses(transaction) if len(items) == 1]
+        points += [signature[:32].hex() for signature in signatures]
+    require(len(points) >= 25, f"only {len(points)} signatures to compare")
+    require(len(set(points)) == len(points), "a nonce was used twice: the key is lost")
+
+
 CASES = [
     ed25519_keys_sign_messages,
     bip340_keys_sign_messages,
@@ -250,3 +261,5 @@ CASES = [
     d1_d3_what_is_not_decoded_is_not_signed,
     d1_another_payload_than_the_client_signed_is_refused,
 ]
+# What is said about everything that was done before.
+LAST = [c8_no_frost_signature_repeats_a_nonce]
