@@ -1,7 +1,7 @@
 //! What every call of the API passes first: limits on headers, body and number, authentication,
 //! media type; and the record of a refusal.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -23,7 +23,7 @@ use crate::error::ApiError;
 use crate::gateway::{Gateway, Inner};
 use crate::grpc::{self, Message};
 
-/// Counts audit records of requests that nobody authenticated, so that they cannot fill the disk.
+/// Counts audit records of one kind of refusals that cost their senders nothing, so that they cannot fill the disk.
 #[derive(Default)]
 pub(crate) struct FailureBudget {
     second: Option<Instant>,
@@ -63,9 +63,18 @@ pub(crate) async fn intake(
     let context = request.extensions().get::<Context>().cloned();
     let context = context.unwrap_or_else(|| Context::of(&request));
     let operation = operation(&request);
+    if let Err(refusal) = inner.rates.admit_address(context.address) {
+        record_limited(inner, &context, None, &operation, &refusal).await;
+        return refusal.into_response();
+    }
     let (mut parts, body) = request.into_parts();
     let refusal = match admit(inner, &context, &parts, body).await {
         Ok((caller, received)) => {
+            if let Err(refusal) = inner.rates.admit_credential(&caller.credential) {
+                let key = Some(caller.credential);
+                record_limited(inner, &context, key, &operation, &refusal).await;
+                return refusal.into_response();
+            }
             parts.extensions.insert(caller.clone());
             let checked = check_media_type(&parts, &received);
             let body = received.forward(&mut parts);
@@ -81,6 +90,7 @@ pub(crate) async fn intake(
         }
         Err(error) => error,
     };
+    inner.rates.count_failure(context.address);
     record_stranger(inner, &context, &operation, &refusal).await;
     refusal.into_response()
 }
@@ -182,10 +192,16 @@ async fn read_body(inner: &Inner, parts: &Parts, body: Body) -> Result<Bytes, Ap
     {
         return Err(too_large());
     }
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(_) => Err(ApiError::new(
+    let patience = Duration::from_millis(inner.limits.body_timeout_ms);
+    let collected = tokio::time::timeout(patience, Limited::new(body, limit).collect());
+    match collected.await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Err(_) => {
+            let message = format!("the body did not arrive within {} ms", patience.as_millis());
+            Err(ApiError::new(ErrorCode::MalformedRequest, message))
+        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(ApiError::new(
             ErrorCode::MalformedRequest,
             "the body broke off",
         )),
@@ -198,6 +214,11 @@ fn check_media_type(parts: &Parts, received: &Received) -> Result<(), ApiError> 
     if is_grpc_path != (received.protocol == Protocol::Grpc) {
         let message = "application/grpc is for gRPC methods, and only for them";
         return Err(ApiError::new(ErrorCode::UnsupportedMediaType, message));
+    }
+    // Otherwise what is refused would look like a reading call, which nobody records.
+    if is_grpc_path && parts.method != Method::POST {
+        let message = "gRPC methods are called by POST";
+        return Err(ApiError::new(ErrorCode::MethodNotAllowed, message));
     }
     let has_json = matches!(parts.method, Method::POST | Method::PUT) && !received.body.is_empty();
     if is_grpc_path || !has_json {
@@ -254,21 +275,60 @@ async fn record_stranger(inner: &Inner, context: &Context, operation: &str, erro
     let Some(suppressed) = inner.failure_budget.lock().take(per_second, Instant::now()) else {
         return;
     };
-    let event = AuditEvent {
+    let event = refusal("auth.failed", context, None, operation, error, suppressed);
+    record(inner, event).await;
+}
+
+/// Records a call above a rate, within a budget.
+async fn record_limited(
+    inner: &Inner,
+    context: &Context,
+    credential: Option<String>,
+    operation: &str,
+    error: &ApiError,
+) {
+    let per_second = inner.limits.max_auth_failure_records_per_second;
+    let Some(suppressed) = inner.limited_budget.lock().take(per_second, Instant::now()) else {
+        return;
+    };
+    let event = refusal(
+        "request.limited",
+        context,
+        credential,
+        operation,
+        error,
+        suppressed,
+    );
+    record(inner, event).await;
+}
+
+fn refusal(
+    event_type: &str,
+    context: &Context,
+    credential: Option<String>,
+    operation: &str,
+    error: &ApiError,
+    suppressed: u64,
+) -> AuditEvent {
+    let limit = error.details.get("limit");
+    AuditEvent {
         timestamp: now(),
-        event_type: "auth.failed".to_owned(),
-        user_id: None,
+        event_type: event_type.to_owned(),
+        user_id: credential,
         key_id: None,
         node_id: None,
         session_id: None,
         operation: operation.to_owned(),
         result: AuditResult::Denied,
-        details: json!({ "code": error.code.as_str(), "suppressed_before": suppressed }),
+        details: json!({
+            "code": error.code.as_str(),
+            "limit": limit,
+            "suppressed_before": suppressed,
+        }),
         ip_address: context.ip_address.clone(),
         user_agent: context.user_agent.clone(),
         request_id: Some(context.request_id.clone()),
-    };
-    record(inner, event).await;
+    }
 }
 
 /// A refusal stands whether it can be recorded or not: nothing is done either way.
@@ -281,8 +341,6 @@ async fn record(inner: &Inner, event: AuditEvent) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -6,7 +6,8 @@
 //! every honest share, whatever a dishonest member tells whom. A share whose statement this node
 //! never signed cannot be in any certificate, and may be dropped for another run.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod gathering;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,9 +24,7 @@ use crate::link_message::{self, Settle};
 use crate::node::Node;
 use crate::refusal::Refusal;
 use crate::statement::digest_of;
-
-/// Signatures for keys that are not pending here yet, of one peer.
-const MAX_EARLY_PER_PEER: usize = 1_024;
+use gathering::{Gathering, Inner};
 
 /// How far a certificate has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,105 +35,6 @@ pub(crate) enum Outcome {
     Waiting(Vec<NodeId>),
     /// The share was dropped: its run can have no certificate.
     Dropped,
-}
-
-struct Gathering {
-    statement: KeyStatement,
-    digest: Digest32,
-    stored: BTreeSet<NodeId>,
-    signatures: BTreeMap<NodeId, [u8; 64]>,
-}
-
-impl Gathering {
-    /// Members that this step waits for: for their shares, then for their signatures.
-    fn missing(&self, me: &NodeId) -> Vec<NodeId> {
-        let came = |node: &NodeId| {
-            if self.signatures.contains_key(me) {
-                self.signatures.contains_key(node)
-            } else {
-                self.stored.contains(node)
-            }
-        };
-        let committee = self.statement.committee.members();
-        let missing = committee.filter(|(_, node)| !came(node));
-        missing.map(|(_, node)| node.clone()).collect()
-    }
-
-    /// Whether we may sign now, and did not yet.
-    fn is_ready(&self, me: &NodeId) -> bool {
-        !self.signatures.contains_key(me) && self.missing(me).is_empty()
-    }
-
-    /// The certificate, once everybody signed.
-    fn certificate(&self) -> Option<KeyCertificate> {
-        let members = self.statement.committee.members();
-        let signatures = members
-            .map(|(_, node)| self.signatures.get(node).copied())
-            .collect::<Option<Vec<_>>>()?;
-        Some(KeyCertificate {
-            statement: self.statement.clone(),
-            signatures,
-        })
-    }
-}
-
-/// A message about a key that is not pending here yet.
-struct Early {
-    message: Settle,
-    since: Instant,
-}
-
-#[derive(Default)]
-struct Inner {
-    gathering: HashMap<KeyId, Gathering>,
-    early: HashMap<NodeId, HashMap<KeyId, Early>>,
-}
-
-impl Inner {
-    /// The gathering of this statement: the one that is under way, with all that it has, or a new
-    /// one. What was gathered for another statement of the key is dropped with its share.
-    fn gather(&mut self, statement: KeyStatement, digest: Digest32, me: &NodeId) -> &mut Gathering {
-        let key = statement.key;
-        let under_way = self.gathering.get(&key).map(|gathering| gathering.digest);
-        if under_way != Some(digest) {
-            let gathering = Gathering {
-                statement,
-                digest,
-                stored: BTreeSet::from([me.clone()]),
-                signatures: BTreeMap::new(),
-            };
-            self.gathering.insert(key, gathering);
-        }
-        self.gathering
-            .get_mut(&key)
-            .expect("it was there, or was put there above")
-    }
-
-    /// What came early about a key.
-    fn take_early(&mut self, key: KeyId) -> Vec<(NodeId, Settle)> {
-        let mut early = Vec::new();
-        for (peer, waiting) in &mut self.early {
-            let message = waiting.remove(&key).map(|early| early.message);
-            early.extend(message.map(|message| (peer.clone(), message)));
-        }
-        early
-    }
-
-    fn keep_early(&mut self, from: &NodeId, key: KeyId, message: Settle) {
-        let waiting = self.early.entry(from.clone()).or_default();
-        if waiting.len() < MAX_EARLY_PER_PEER || waiting.contains_key(&key) {
-            let since = Instant::now();
-            waiting.insert(key, Early { message, since });
-        }
-    }
-
-    fn expire_early(&mut self, ttl: Duration) {
-        let now = Instant::now();
-        self.early.retain(|_, waiting| {
-            waiting.retain(|_, early| now.duration_since(early.since) < ttl);
-            !waiting.is_empty()
-        });
-    }
 }
 
 /// Certificates in the making.

@@ -1,10 +1,10 @@
-use quorate_chains::{Chain, DEFAULT_ADDRESS_KIND, KeyContext, MessageType, effect_of};
-use quorate_types::{Algorithm, ChainId, KeyId, Right, Rights};
+use quorate_chains::{Chain, DEFAULT_ADDRESS_KIND, Effect, KeyContext, MessageType, effect_of};
+use quorate_types::{Algorithm, ChainId, Digest32, KeyId, Right, Rights};
 use quorate_verify::Signature;
 use serde_json::json;
 
 use super::key::parse;
-use super::payload::{self, unhex};
+use super::payload::{self, Payload, unhex};
 use super::{Context, fetch_key};
 use crate::args::VerifyArgs;
 use crate::check::Mismatch;
@@ -51,59 +51,65 @@ pub(super) async fn run(context: &Context, args: VerifyArgs) -> Result<Report, C
     })?;
     // Verification signs nothing: what a key may sign does not matter here.
     let rights: Rights = [Right::RawHash, Right::RawMessage].into_iter().collect();
-    let Subject {
-        public_key,
-        algorithm,
-        chain,
-        address_kind,
-    } = &subject;
     let key = KeyContext {
-        chain: *chain,
-        algorithm: *algorithm,
+        chain: subject.chain,
+        algorithm: subject.algorithm,
         rights: &rights,
-        address_kind,
-        public_key,
+        address_kind: &subject.address_kind,
+        public_key: &subject.public_key,
     };
     let effect =
         effect_of(&key, payload.message_type, &payload.bytes).map_err(CliError::not_sent)?;
-    // A transaction with several inputs has several signatures: this is one of them.
+    let digest = signed_digest(&key, &effect, signature)?;
+    Ok(report(&subject, &payload, &effect, &digest))
+}
+
+/// The digest that this is the signature of. A transaction with several inputs has several
+/// signatures: this is one of them.
+fn signed_digest(
+    key: &KeyContext<'_>,
+    effect: &Effect,
+    signature: [u8; 64],
+) -> Result<Digest32, Mismatch> {
     let checks = effect.targets.iter().map(|target| {
-        let key = target.verifying_key(public_key)?;
-        Signature::find(*algorithm, &key, target.message(), signature)?;
-        Ok(target.digest())
+        let public_key = target.verifying_key(key.public_key)?;
+        Signature::find(key.algorithm, &public_key, target.message(), signature)?;
+        Ok(*target.digest())
     });
     let checks: Vec<Result<_, Mismatch>> = checks.collect();
     let found = checks.iter().position(Result::is_ok).unwrap_or_default();
     let found = checks.into_iter().nth(found);
     // What is wrong here is what the caller gave, not an answer of the service.
-    let digest = found
+    found
         .ok_or(Mismatch::NoSignature)?
         .map_err(|mismatch| match mismatch {
             Mismatch::Signature(error) => Mismatch::GivenSignature(error),
             other => other,
-        })?;
+        })
+}
+
+fn report(subject: &Subject, payload: &Payload, effect: &Effect, digest: &Digest32) -> Report {
+    let public_key = hex::encode(&subject.public_key);
     let json = json!({
         "valid": true,
-        "public_key": hex::encode(public_key),
-        "algorithm": algorithm.as_str(),
+        "public_key": public_key,
+        "algorithm": subject.algorithm.as_str(),
         "message_hash": digest.to_string(),
         "decoded": effect.decoded,
     });
-    let is_transaction = payload.message_type == MessageType::Transaction;
-    let meaning = if is_transaction {
-        super::tx::meaning(&effect.decoded)
-    } else {
-        String::new()
+    let meaning = match payload.message_type {
+        MessageType::Transaction => super::tx::meaning(&effect.decoded),
+        _ => String::new(),
     };
     let human = facts(&[
         ("signature", "valid".to_owned()),
-        ("public key", hex::encode(public_key)),
+        ("public key", public_key),
         ("digest", digest.to_string()),
     ]);
-    Ok(Report {
+    Report {
         json,
         human: human + &meaning,
-    })
+    }
 }
 
 async fn certified(context: &Context, key: &str) -> Result<Subject, CliError> {

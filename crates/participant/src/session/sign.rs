@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use quorate_api::ErrorCode;
 use quorate_audit::AuditResult;
-use quorate_chains::{Asset, Chain, Decoded, Effect, KeyTweak, SigningTarget, Warning};
+use quorate_chains::{Asset, Chain, Decoded, Effect, KeyTweak, SigningTarget};
 use quorate_intent::{KeyStatement, Sign, VerifiedIntent};
 use quorate_keystore::{Begun, ShareState};
 use quorate_protocol::{Abort, Phases as _, Roster};
@@ -116,7 +116,7 @@ fn effect_facts(decoded: &Decoded) -> Vec<(&'static str, serde_json::Value)> {
         .map(|output| output.amount.to_string().parse::<u128>().ok())
         .try_fold(0_u128, |sum, amount| sum.checked_add(amount?));
     let paid = paid.map_or_else(|| "more than 2^128".to_owned(), |sum| sum.to_string());
-    let warnings: Vec<&str> = decoded.warnings.iter().map(Warning::as_str).collect();
+    let warnings: Vec<&str> = decoded.warnings.iter().map(|w| w.as_str()).collect();
     let fee = decoded.fee.map(|fee| fee.to_string());
     let mut facts = vec![
         ("kind", decoded.kind.as_str().into()),

@@ -2,6 +2,7 @@ use quorate_types::{
     Algorithm, ChainId, ClusterId, Committee, Epoch, ProtocolName, Tenant, Threshold,
 };
 
+use super::gathering::MAX_EARLY_PER_PEER;
 use super::*;
 
 fn node(name: &str) -> NodeId {
