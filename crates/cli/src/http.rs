@@ -1,7 +1,7 @@
-//! Calls to the service, each signed with HMAC (`docs/authentication.md`).
+//! Calls to the service, each signed with HMAC or Ed25519 (`docs/authentication.md`).
 
-mod hmac_signature;
 mod query;
+mod request_signature;
 
 use std::time::Duration;
 
@@ -11,13 +11,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-pub use hmac_signature::{Credential, SignedHeaders};
 pub use query::Query;
+pub use request_signature::{Credential, Secret, SignedHeaders};
 
 use crate::clock::now;
 use crate::config::{Setting, Settings};
 use crate::error::{CliError, Refusal};
-use crate::secret_file;
 
 /// Calls that found no listener are tried so often in all.
 const ATTEMPTS: u32 = 3;
@@ -63,9 +62,7 @@ impl ApiClient {
     /// [`CliError::Invalid`] for settings that are missing or not usable.
     pub fn new(settings: &Settings) -> Result<Self, CliError> {
         let mut client = Self::anonymous(settings)?;
-        let id = settings.required(Setting::CredentialId)?.to_owned();
-        let secret = secret_file::read(&settings.path(Setting::CredentialSecretFile)?)?;
-        client.credential = Some(Credential { id, secret });
+        client.credential = Some(Credential::read(settings)?);
         Ok(client)
     }
 

@@ -3,9 +3,11 @@
 pub enum Setting {
     /// Base address of the service.
     Endpoint,
-    /// Name of the HMAC credential.
+    /// Name of the credential.
     CredentialId,
-    /// File with the secret of the HMAC credential.
+    /// `hmac` or `ed25519`.
+    CredentialKind,
+    /// File with the credential's secret, or the seed of its Ed25519 key.
     CredentialSecretFile,
     /// Name of the initiator in the manifest.
     Initiator,
@@ -25,9 +27,10 @@ pub enum Setting {
 
 impl Setting {
     /// Every setting, in the order of the documentation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Endpoint,
         Self::CredentialId,
+        Self::CredentialKind,
         Self::CredentialSecretFile,
         Self::Initiator,
         Self::InitiatorKeyFile,
@@ -44,6 +47,7 @@ impl Setting {
         match self {
             Self::Endpoint => "endpoint",
             Self::CredentialId => "credential_id",
+            Self::CredentialKind => "credential_kind",
             Self::CredentialSecretFile => "credential_secret_file",
             Self::Initiator => "initiator",
             Self::InitiatorKeyFile => "initiator_key_file",
@@ -67,6 +71,7 @@ impl Setting {
         match self {
             Self::Endpoint => "QUORATE_ENDPOINT",
             Self::CredentialId => "QUORATE_CREDENTIAL_ID",
+            Self::CredentialKind => "QUORATE_CREDENTIAL_KIND",
             Self::CredentialSecretFile => "QUORATE_CREDENTIAL_SECRET_FILE",
             Self::Initiator => "QUORATE_INITIATOR",
             Self::InitiatorKeyFile => "QUORATE_INITIATOR_KEY_FILE",
@@ -83,6 +88,7 @@ impl Setting {
     pub const fn default(self) -> Option<&'static str> {
         match self {
             Self::Endpoint => Some("http://127.0.0.1:8080"),
+            Self::CredentialKind => Some("hmac"),
             Self::Tenant => Some("default"),
             Self::TimeoutMs => Some("90000"),
             Self::WaitMs => Some("30000"),
