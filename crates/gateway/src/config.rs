@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 /// Settings of the gateway.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,6 +32,32 @@ pub struct GatewayLimits {
     pub max_headers: usize,
     /// Longest headers of a request, names and values together.
     pub max_header_bytes: usize,
+    /// Longest time for a client to send the headers of its next request.
+    pub header_timeout_ms: u64,
+    /// Longest time for a body to arrive.
+    pub body_timeout_ms: u64,
+    /// Connections that are open at one time; further ones wait to be accepted.
+    pub max_connections: usize,
+    /// Requests that run at one time over one HTTP/2 connection.
+    pub max_streams_per_connection: u32,
+    /// Pause between pings over HTTP/2, which find clients that are gone.
+    pub http2_ping_interval_ms: u64,
+    /// How long the answer to such a ping may take.
+    pub http2_ping_timeout_ms: u64,
+    /// Requests of one address, lastingly. IPv6: of one network of 64 bits.
+    pub address_requests_per_second: u32,
+    /// Requests of one address at once.
+    pub address_burst: u32,
+    /// Requests with one credential, lastingly.
+    pub credential_requests_per_second: u32,
+    /// Requests with one credential at once.
+    pub credential_burst: u32,
+    /// Failed authentications of one address, lastingly; above it the address is refused unheard.
+    pub auth_failures_per_second: u32,
+    /// Failed authentications of one address at once.
+    pub auth_failure_burst: u32,
+    /// Addresses, and credentials, whose rates are remembered; others share one rate.
+    pub max_rate_entries: usize,
     /// Requests that are served at one time; more are refused.
     pub max_concurrent_requests: usize,
     /// Longest time for one request; above the longest `wait_ms`.
@@ -63,6 +90,19 @@ impl Default for GatewayLimits {
             max_body_bytes: 4 * 1024 * 1024,
             max_headers: 64,
             max_header_bytes: 16 * 1024,
+            header_timeout_ms: 30_000,
+            body_timeout_ms: 20_000,
+            max_connections: 8_192,
+            max_streams_per_connection: 200,
+            http2_ping_interval_ms: 20_000,
+            http2_ping_timeout_ms: 20_000,
+            address_requests_per_second: 10_000,
+            address_burst: 20_000,
+            credential_requests_per_second: 5_000,
+            credential_burst: 10_000,
+            auth_failures_per_second: 100,
+            auth_failure_burst: 1_000,
+            max_rate_entries: 65_536,
             max_concurrent_requests: 2_048,
             request_timeout_ms: 75_000,
             auth_window_seconds: 60,
@@ -76,5 +116,13 @@ impl Default for GatewayLimits {
             idempotency_ttl_seconds: 24 * 60 * 60,
             max_auth_failure_records_per_second: 20,
         }
+    }
+}
+
+impl GatewayLimits {
+    /// At least one connection, and no more than can be counted.
+    pub(crate) fn connections(&self) -> usize {
+        let most = Semaphore::MAX_PERMITS.min(usize::try_from(u32::MAX).unwrap_or(usize::MAX));
+        self.max_connections.clamp(1, most)
     }
 }

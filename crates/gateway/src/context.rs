@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::ConnectInfo;
 use axum::http::header::CONTENT_TYPE;
@@ -35,6 +35,8 @@ impl Protocol {
 pub(crate) struct Context {
     pub(crate) protocol: Protocol,
     pub(crate) request_id: String,
+    /// Where the connection comes from.
+    pub(crate) address: Option<IpAddr>,
     pub(crate) ip_address: Option<String>,
     pub(crate) user_agent: Option<String>,
 }
@@ -42,10 +44,12 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let address = peer.map(|ConnectInfo(address)| address.ip());
         Self {
             protocol: Protocol::of(request.headers()),
             request_id: request_id(request.headers()),
-            ip_address: peer.map(|ConnectInfo(address)| address.ip().to_string()),
+            address,
+            ip_address: address.map(|address| address.to_string()),
             user_agent: user_agent(request.headers()),
         }
     }

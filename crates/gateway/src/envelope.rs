@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::HeaderValue;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use quorate_api::ErrorCode;
@@ -37,7 +39,10 @@ pub(crate) async fn envelope(
     let longest = Duration::from_millis(gateway.0.limits.request_timeout_ms);
     let mut response = run(longest, request, next).instrument(span.clone()).await;
     let code = match context.protocol {
-        Protocol::Rest => render(&mut response, &context),
+        Protocol::Rest => {
+            secure(response.headers_mut());
+            render(&mut response, &context)
+        }
         Protocol::Grpc => render_grpc(&mut response),
     };
     let id = HeaderValue::from_str(&context.request_id).expect("request ids are plain ASCII");
@@ -81,6 +86,22 @@ async fn run(longest: Duration, mut request: Request, next: Next) -> Response {
 /// Until when a caller of gRPC waits; for streams, which live longer than their first answer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline(pub(crate) Option<tokio::time::Instant>);
+
+/// What tells browsers to do nothing with an answer but hand it over. `Strict-Transport-Security`
+/// is for whoever ends TLS: this process speaks plain HTTP.
+fn secure(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (CACHE_CONTROL, "no-store"),
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
+        (REFERRER_POLICY, "no-referrer"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
 
 /// Turns a failure into a gRPC status; its code if it is one.
 fn render_grpc(response: &mut Response) -> Option<String> {

@@ -38,6 +38,8 @@ pub(crate) struct ApiError {
     pub(crate) details: Map<String, Value>,
     /// Whether the audit index has it already.
     pub(crate) is_recorded: bool,
+    /// After which time the request may come again, if that helps at all.
+    retry_after_seconds: u32,
 }
 
 impl ApiError {
@@ -47,7 +49,15 @@ impl ApiError {
             message: message.into(),
             details: Map::new(),
             is_recorded: false,
+            retry_after_seconds: RETRY_AFTER_SECONDS,
         }
+    }
+
+    /// The request may come again after this time, rounded up to seconds.
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
+        self.retry_after_seconds = seconds.saturating_add(u32::from(wait.subsec_nanos() > 0));
+        self
     }
 
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -107,6 +117,7 @@ impl From<CoordinatorError> for ApiError {
             message,
             details: error.details(),
             is_recorded: true,
+            retry_after_seconds: RETRY_AFTER_SECONDS,
         }
     }
 }
@@ -125,10 +136,10 @@ impl IntoResponse for ApiError {
         let mut response = status.into_response();
         if self.can_be_repeated() {
             let headers = response.headers_mut();
-            headers.insert("retry-after", RETRY_AFTER_SECONDS.into());
+            headers.insert("retry-after", self.retry_after_seconds.into());
         }
         if self.code == ErrorCode::Unauthenticated {
-            let scheme = axum::http::HeaderValue::from_static("Quorate-HMAC");
+            let scheme = axum::http::HeaderValue::from_static("Quorate-HMAC, Quorate-Ed25519");
             response.headers_mut().insert("www-authenticate", scheme);
         }
         response
@@ -152,7 +163,7 @@ impl From<ApiError> for Status {
             facts.collect::<HashMap<_, _>>(),
         );
         if error.can_be_repeated() {
-            let pause = Duration::from_secs(RETRY_AFTER_SECONDS.into());
+            let pause = Duration::from_secs(error.retry_after_seconds.into());
             details.set_retry_info(Some(pause));
         }
         let message = cut(&error.message, MAX_GRPC_MESSAGE_CHARS);

@@ -6,12 +6,12 @@ use parking_lot::Mutex;
 use quorate_coordinator::Coordinator;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroizing;
 
-use crate::auth::Credentials;
+use crate::auth::{Credentials, Decoy};
 use crate::config::GatewayLimits;
 use crate::intake::FailureBudget;
-use crate::routes;
+use crate::rates::Rates;
+use crate::routes::{self, Readiness};
 
 /// What a gateway is made of.
 pub struct GatewayParts {
@@ -34,22 +34,23 @@ pub(crate) struct Inner {
     pub(crate) credentials: Credentials,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) limits: GatewayLimits,
-    /// Checked in place of the secret of a credential that does not exist.
-    pub(crate) decoy_secret: Zeroizing<[u8; 32]>,
+    pub(crate) decoy: Decoy,
+    pub(crate) rates: Rates,
+    /// Connections that may still be accepted.
+    pub(crate) connections: Arc<Semaphore>,
     pub(crate) slots: Semaphore,
     pub(crate) watchers: Arc<Semaphore>,
+    pub(crate) readiness: Readiness,
     /// Streams end when the service stops: nobody would end them otherwise.
     pub(crate) closing: CancellationToken,
     pub(crate) failure_budget: Mutex<FailureBudget>,
+    pub(crate) limited_budget: Mutex<FailureBudget>,
 }
 
 impl Gateway {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: GatewayParts) -> Self {
-        let mut decoy_secret = Zeroizing::new([0; 32]);
-        getrandom::fill(decoy_secret.as_mut_slice())
-            .expect("the system's randomness works, or the process stops");
         let GatewayParts {
             coordinator,
             credentials,
@@ -61,13 +62,17 @@ impl Gateway {
             watchers: Arc::new(Semaphore::new(
                 limits.max_watchers.min(Semaphore::MAX_PERMITS),
             )),
+            readiness: Readiness::default(),
             closing: CancellationToken::new(),
             coordinator,
             credentials,
             metrics,
+            rates: Rates::new(&limits),
+            connections: Arc::new(Semaphore::new(limits.connections())),
             limits,
-            decoy_secret,
+            decoy: Decoy::new(),
             failure_budget: Mutex::default(),
+            limited_budget: Mutex::default(),
         }))
     }
 

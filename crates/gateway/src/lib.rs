@@ -4,8 +4,8 @@
 //! done is decided below: by the coordinator's early checks, and by every participant for itself.
 //!
 //! Order of the layers, outermost first: `envelope` (request id, log, metrics, one form for every
-//! answer: JSON or a gRPC status), `intake` (headers, body, concurrency), `auth` (HMAC, time window,
-//! nonce), `idempotency`, then the handlers: `routes/` for REST, `grpc/` for gRPC. Both only
+//! answer: JSON or a gRPC status), `intake` (rates, headers, body, concurrency), `auth` (HMAC or
+//! Ed25519, time window, nonce), `idempotency`, then the handlers: `routes/` for REST, `grpc/` for gRPC. Both only
 //! translate; what calls do is in `operations` and `watch`, once.
 
 #![cfg_attr(
@@ -17,6 +17,7 @@ mod answer;
 mod auth;
 mod body;
 mod config;
+mod connection;
 mod context;
 mod deadline;
 mod envelope;
@@ -29,11 +30,12 @@ mod observe;
 mod openapi;
 mod operations;
 mod process;
+mod rates;
 mod routes;
 mod serve;
 mod watch;
 
-pub use auth::{Credential, Credentials, CredentialsError, SignedHeaders, sign_request};
+pub use auth::{Credential, Credentials, CredentialsError, SignedHeaders, Verifier, sign_request};
 pub use config::{GatewayConfig, GatewayLimits};
 pub use gateway::{Gateway, GatewayParts};
 pub use observe::{install_metrics, metrics_builder};

@@ -35,6 +35,10 @@ fn describe() {
         "Requests that nobody authenticated, by code"
     );
     describe_counter!(
+        "mpc_rate_limited_total",
+        "Requests refused by a rate, by limit"
+    );
+    describe_counter!(
         "mpc_audit_events_total",
         "Audit records that the gateway wrote, by kind"
     );

@@ -1,9 +1,9 @@
-use std::future::{Future, IntoFuture as _};
-use std::net::SocketAddr;
+use std::future::Future;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 
+use crate::connection::accept;
 use crate::gateway::Gateway;
 
 /// How often samples of histograms are folded into their buckets, scraped or not.
@@ -13,7 +13,7 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// and ends streams.
 ///
 /// # Errors
-/// Of a listening socket.
+/// None in this version: a socket that does not accept is tried again.
 pub async fn serve(
     gateway: &Gateway,
     listeners: Vec<TcpListener>,
@@ -32,14 +32,16 @@ pub async fn serve(
         closing.cancel();
     });
     let router = gateway.router();
-    let serving = listeners.into_iter().map(|listener| {
-        let service = router
-            .clone()
-            .into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(listener, service)
-            .with_graceful_shutdown(gateway.0.closing.clone().cancelled_owned())
-            .into_future()
-    });
+    let inner = &gateway.0;
+    let accepting = listeners
+        .into_iter()
+        .map(|listener| accept(inner, &router, listener));
+    let serving = async {
+        futures::future::join_all(accepting).await;
+        // Every connection gives its place back when it ends.
+        let all = u32::try_from(inner.limits.connections()).unwrap_or(u32::MAX);
+        let _ended = inner.connections.acquire_many(all).await;
+    };
     // A client may keep a stream of reflection open for ever; no request takes longer than this.
     let longest = Duration::from_millis(gateway.0.limits.request_timeout_ms);
     let closing = gateway.0.closing.clone();
@@ -47,14 +49,13 @@ pub async fn serve(
         closing.cancelled().await;
         tokio::time::sleep(longest).await;
     };
-    let served = tokio::select! {
-        served = futures::future::try_join_all(serving) => served.map(|_| ()),
+    tokio::select! {
+        () = serving => {}
         () = patience => {
             tracing::warn!("connections were cut: their clients did not end them");
-            Ok(())
         }
-    };
+    }
     stop.abort();
     upkeep.abort();
-    served
+    Ok(())
 }

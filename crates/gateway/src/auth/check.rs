@@ -1,13 +1,13 @@
-//! Who calls: headers, HMAC, time window, nonce; in this order.
+//! Who calls: headers, HMAC or signature, time window, nonce; in this order.
 
 use axum::http::request::Parts;
-use hmac::Mac as _;
 use quorate_api::ErrorCode;
 use quorate_coordinator::now;
 use quorate_store::NonceUse;
 use quorate_types::{Tenant, UnixMillis, UnixSeconds};
 
-use super::lines::{KEY, NONCE, SIGNATURE, TIMESTAMP, mac};
+use super::lines::{KEY, NONCE, SIGNATURE, TIMESTAMP, signed_text};
+use super::proof::Proof;
 use crate::error::ApiError;
 use crate::gateway::Inner;
 
@@ -25,7 +25,7 @@ pub(crate) struct Identity {
 
 /// The same answer whatever is wrong, so that nobody learns which credentials exist.
 fn unauthenticated() -> ApiError {
-    let message = "credential unknown, or the HMAC does not match the request";
+    let message = "credential unknown, or its signature does not match the request";
     ApiError::new(ErrorCode::Unauthenticated, message)
 }
 
@@ -44,9 +44,8 @@ fn header<'a>(parts: &'a Parts, name: &str) -> Result<&'a str, ApiError> {
 /// Authenticates a request.
 ///
 /// # Security
-/// An unknown credential costs the same HMAC as a known one, and the comparison takes constant
-/// time. The nonce is recorded only after the HMAC is right: nobody else can use up a nonce. It is
-/// kept as long as its timestamp can pass, in the store, so a restart does not open a window.
+/// An unknown credential costs the same work as a known one, and the answer is the same. The nonce
+/// is recorded only after the proof is right: nobody else can use up a nonce. It is kept as long as its timestamp can pass, in the store, so a restart does not open a window.
 pub(crate) async fn authenticate(
     gateway: &Inner,
     parts: &Parts,
@@ -56,19 +55,10 @@ pub(crate) async fn authenticate(
     let (nonce, signature) = (header(parts, NONCE)?, header(parts, SIGNATURE)?);
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let known = gateway.credentials.get(key);
-    let secret = known.map_or(&gateway.decoy_secret, |credential| &credential.secret);
-    let mac = mac(
-        secret.as_slice(),
-        parts.method.as_str(),
-        path,
-        timestamp,
-        nonce,
-        body,
-    );
-    let mut expected = [0; 32];
-    let is_hex = hex::decode_to_slice(signature, &mut expected).is_ok();
-    let is_right = mac.verify_slice(&expected).is_ok();
-    let (Some(known), true, true) = (known, is_hex, is_right) else {
+    let text = signed_text(parts.method.as_str(), path, timestamp, nonce, body);
+    let is_right =
+        Proof::read(signature).is_some_and(|proof| proof.is_right(known, &gateway.decoy, &text));
+    let (Some(known), true) = (known, is_right) else {
         return Err(unauthenticated());
     };
     let sent_at = read_timestamp(timestamp)?;

@@ -9,7 +9,7 @@ pub(crate) const KEY: &str = "x-quorate-key";
 pub(crate) const TIMESTAMP: &str = "x-quorate-timestamp";
 /// Header with the nonce.
 pub(crate) const NONCE: &str = "x-quorate-nonce";
-/// Header with the HMAC.
+/// Header with the HMAC or the Ed25519 signature.
 pub(crate) const SIGNATURE: &str = "x-quorate-signature";
 
 /// The headers of a signed request, except the credential's id.
@@ -23,25 +23,26 @@ pub struct SignedHeaders {
     pub signature: String,
 }
 
-/// HMAC over method, path with query, timestamp, nonce and SHA-256 of the body, one per line.
-pub(super) fn mac(
-    secret: &[u8],
+/// What is signed: method, path with query, timestamp, nonce and SHA-256 of the body, one per line.
+pub(super) fn signed_text(
     method: &str,
     path_and_query: &str,
     timestamp: &str,
     nonce: &str,
     body: &[u8],
-) -> Hmac<Sha256> {
+) -> String {
+    let digest = hex::encode(Sha256::digest(body));
+    [method, path_and_query, timestamp, nonce, &digest].join("\n")
+}
+
+/// HMAC-SHA256 of the signed text.
+pub(super) fn mac(secret: &[u8], text: &str) -> Hmac<Sha256> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
-    for line in [method, path_and_query, timestamp, nonce] {
-        mac.update(line.as_bytes());
-        mac.update(b"\n");
-    }
-    mac.update(hex::encode(Sha256::digest(body)).as_bytes());
+    mac.update(text.as_bytes());
     mac
 }
 
-/// Signs a request as a client does. `nonce` must be fresh: 16 to 64 of `A-Z a-z 0-9 - _`.
+/// Signs a request as a client with an HMAC credential does. `nonce` must be fresh: 16 to 64 of `A-Z a-z 0-9 - _`.
 #[must_use]
 pub fn sign_request(
     secret: &[u8; 32],
@@ -52,9 +53,9 @@ pub fn sign_request(
     body: &[u8],
 ) -> SignedHeaders {
     let timestamp = timestamp.to_string();
-    let mac = mac(secret, method, path_and_query, &timestamp, nonce, body);
+    let text = signed_text(method, path_and_query, &timestamp, nonce, body);
     SignedHeaders {
-        signature: hex::encode(mac.finalize().into_bytes()),
+        signature: hex::encode(mac(secret, &text).finalize().into_bytes()),
         timestamp,
         nonce: nonce.to_owned(),
     }
@@ -62,6 +63,8 @@ pub fn sign_request(
 
 #[cfg(test)]
 mod tests {
+    use ed25519_dalek::{Signer as _, SigningKey};
+
     use super::*;
 
     /// The example of `docs/authentication.md`, which must stay true.
@@ -85,5 +88,14 @@ mod tests {
         let signature = "X-Quorate-Signature: ".to_owned() + &signed.signature;
         assert!(document.contains(&signature), "{signature}");
         assert!(document.contains(path) && document.contains(&hex::encode(Sha256::digest(body))));
+        let text = signed_text("PUT", path, "1767225600", "0123456789abcdef", body);
+        assert!(document.contains(&text), "{text}");
+        let key = SigningKey::from_bytes(&secret);
+        for value in [
+            hex::encode(key.sign(text.as_bytes()).to_bytes()),
+            hex::encode(key.verifying_key().to_bytes()),
+        ] {
+            assert!(document.contains(&value), "{value}");
+        }
     }
 }

@@ -130,7 +130,10 @@ mod tests {
         for (count, more) in [(0, false), (3, false), (4, true), (1_000, true)] {
             assert_eq!(has_more_than(3, &message(count)), more, "{count}");
         }
-        assert!(!has_more_than(1, &Bytes::from_static(&[0x0b, 0xff])), "malformed");
+        assert!(
+            !has_more_than(1, &Bytes::from_static(&[0x0b, 0xff])),
+            "malformed"
+        );
     }
 
     #[test]

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
+use ed25519_dalek::{Signer as _, SigningKey};
 use http_body_util::BodyExt as _;
 use quorate_coordinator::now;
-use quorate_gateway::{Credentials, Gateway, GatewayLimits, GatewayParts, sign_request};
+use quorate_gateway::{
+    Credentials, Gateway, GatewayLimits, GatewayParts, SignedHeaders, sign_request,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tower::ServiceExt as _;
 
 use crate::support::client::random;
@@ -45,6 +49,8 @@ pub struct Api {
     pub router: axum::Router,
     pub key: String,
     pub secret: [u8; 32],
+    /// Whether the secret is the seed of an Ed25519 key.
+    pub is_ed25519: bool,
 }
 
 pub const LIMIT: usize = 512 * 1024;
@@ -66,7 +72,15 @@ impl Api {
 
     pub fn gateway(world: &World, limits: GatewayLimits) -> (Gateway, Self) {
         let entry = |key: &str, tenant: &str, byte: &str| json!({"key": key, "tenant": tenant, "name": key, "secret": byte.repeat(32)});
-        let file = json!([entry("k1", "acme", "11"), entry("k2", "other", "22")]);
+        let public_key = hex::encode(SigningKey::from_bytes(&[0x33; 32]).verifying_key());
+        let service = json!({
+            "key": "svc", "kind": "ed25519", "public_key": public_key, "tenant": "acme", "name": "",
+        });
+        let file = json!([
+            entry("k1", "acme", "11"),
+            entry("k2", "other", "22"),
+            service
+        ]);
         let recorder = quorate_gateway::metrics_builder().unwrap().build_recorder();
         let gateway = Gateway::new(GatewayParts {
             coordinator: Arc::clone(world.coordinator()),
@@ -78,6 +92,7 @@ impl Api {
             router: gateway.router(),
             key: "k1".into(),
             secret: [0x11; 32],
+            is_ed25519: false,
         };
         (gateway, api)
     }
@@ -88,7 +103,37 @@ impl Api {
             router: self.router.clone(),
             key: "k2".into(),
             secret: [0x22; 32],
+            is_ed25519: false,
         }
+    }
+
+    /// A caller of the first tenant that signs with Ed25519.
+    pub fn service(&self) -> Self {
+        Self {
+            router: self.router.clone(),
+            key: "svc".into(),
+            secret: [0x33; 32],
+            is_ed25519: true,
+        }
+    }
+
+    /// The headers of a call, as docs/authentication.md describes them.
+    pub fn sign(
+        &self,
+        method: &str,
+        path: &str,
+        timestamp: u64,
+        nonce: &str,
+        body: &[u8],
+    ) -> SignedHeaders {
+        let mut signed = sign_request(&self.secret, method, path, timestamp, nonce, body);
+        if self.is_ed25519 {
+            let digest = hex::encode(Sha256::digest(body));
+            let text = format!("{method}\n{path}\n{timestamp}\n{nonce}\n{digest}");
+            let key = SigningKey::from_bytes(&self.secret);
+            signed.signature = hex::encode(key.sign(text.as_bytes()).to_bytes());
+        }
+        signed
     }
 
     /// A signed request, to be changed or sent.
@@ -105,7 +150,7 @@ impl Api {
         timestamp: u64,
         nonce: &str,
     ) -> Request<Body> {
-        let signed = sign_request(&self.secret, method, path, timestamp, nonce, body);
+        let signed = self.sign(method, path, timestamp, nonce, body);
         Request::builder()
             .method(method)
             .uri(path)

@@ -11,7 +11,6 @@ use axum::http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt as _;
 use quorate_api::mpc_v1::mpc_service_client::MpcServiceClient;
 use quorate_coordinator::now;
-use quorate_gateway::sign_request;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 use tower::{Service, ServiceExt as _};
@@ -44,7 +43,7 @@ impl Api {
     /// Headers over one message, as docs/authentication.md describes them.
     pub fn grpc_headers(&self, path: &str, message: &[u8]) -> HeaderMap {
         let (time, nonce) = (now().seconds().0, hex::encode(random::<16>()));
-        let signed = sign_request(&self.secret, "POST", path, time, &nonce, message);
+        let signed = self.sign("POST", path, time, &nonce, message);
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("x-quorate-key", &self.key),

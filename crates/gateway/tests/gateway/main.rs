@@ -13,10 +13,13 @@ mod authentication;
 mod bad_input;
 mod batch;
 mod call;
+mod connections;
+mod ed25519;
 mod grpc;
 mod grpc_call;
 mod idempotency;
 mod openapi;
+mod rates;
 mod reading;
 mod streams;
 #[path = "../../../coordinator/tests/coordinator/support/support.rs"]

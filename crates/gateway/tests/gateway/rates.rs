@@ -1,0 +1,122 @@
+//! How often callers may call, by credential, by address, and after failures.
+
+use std::net::SocketAddr;
+
+use axum::extract::ConnectInfo;
+use quorate_api::mpc_v1 as pb;
+use quorate_gateway::GatewayLimits;
+use tonic::Code;
+
+use crate::call::{Answer, Api};
+use crate::grpc_call::refused;
+use crate::support::world::World;
+
+const PATH: &str = "/api/v1/keys";
+
+async fn get_from(api: &Api, address: &str) -> Answer {
+    let mut request = api.request("GET", PATH, b"");
+    let peer: SocketAddr = format!("{address}:4711").parse().unwrap();
+    request.extensions_mut().insert(ConnectInfo(peer));
+    api.send(request).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credential__must_be_refused_above_its_rate_alone_and_told_when_to_come_again() {
+    let world = World::without_nodes(3).await;
+    let limits = GatewayLimits {
+        credential_requests_per_second: 1,
+        credential_burst: 2,
+        max_auth_failure_records_per_second: 1_000,
+        ..GatewayLimits::default()
+    };
+    let api = Api::with_limits(&world, limits);
+    let mut limited = None;
+    // A slow machine earns a further call with each second.
+    for _ in 0..100 {
+        let answer = api.get(PATH).await;
+        if answer.status != 200 {
+            limited = Some(answer);
+            break;
+        }
+    }
+    let limited = limited.expect("a hundred calls are above one in a second");
+    limited.refused(429, "RATE_LIMITED");
+    assert_eq!(limited.headers["retry-after"], "1");
+    assert_eq!(limited.body["error"]["details"]["limit"], "credential");
+    assert_eq!(api.other().get(PATH).await.status, 200);
+    assert_eq!(api.service().get(PATH).await.status, 200);
+    let records = world.audit("request.limited").await;
+    assert_eq!(records[0].event.user_id.as_deref(), Some("k1"));
+    assert_eq!(records[0].event.details["limit"], "credential");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grpc_call__must_be_refused_above_the_rate_with_retry_info() {
+    let world = World::without_nodes(3).await;
+    let limits = GatewayLimits {
+        credential_requests_per_second: 1,
+        credential_burst: 1,
+        ..GatewayLimits::default()
+    };
+    let mut client = Api::with_limits(&world, limits).grpc();
+    for _ in 0..100 {
+        let answer = client.list_keys(pb::ListKeysRequest::default()).await;
+        if answer.is_err() {
+            let details = refused(answer, Code::ResourceExhausted, "RATE_LIMITED");
+            let pause = details.retry_info().unwrap().retry_delay.unwrap();
+            assert_eq!(pause.as_secs(), 1);
+            return;
+        }
+    }
+    panic!("a hundred calls are above one in a second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn address__must_be_refused_above_its_rate_alone() {
+    let world = World::without_nodes(3).await;
+    let limits = GatewayLimits {
+        address_requests_per_second: 1,
+        address_burst: 1,
+        ..GatewayLimits::default()
+    };
+    let api = Api::with_limits(&world, limits);
+    let mut last = get_from(&api, "10.0.0.1").await;
+    for _ in 0..100 {
+        if last.status != 200 {
+            break;
+        }
+        last = get_from(&api, "10.0.0.1").await;
+    }
+    last.refused(429, "RATE_LIMITED");
+    assert_eq!(last.body["error"]["details"]["limit"], "address");
+    assert_eq!(get_from(&api, "10.0.0.2").await.status, 200);
+    assert_eq!(api.get("/health/live").await.status, 200);
+    let records = world.audit("request.limited").await;
+    assert_eq!(records[0].event.ip_address.as_deref(), Some("10.0.0.1"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guessing_address__must_be_refused_unheard_and_nobody_else() {
+    let world = World::without_nodes(3).await;
+    let limits = GatewayLimits {
+        auth_failures_per_second: 1,
+        auth_failure_burst: 3,
+        ..GatewayLimits::default()
+    };
+    let api = Api::with_limits(&world, limits);
+    let wrong = Api {
+        secret: [0x12; 32],
+        ..api.clone()
+    };
+    let mut last = get_from(&wrong, "10.0.0.1").await;
+    last.refused(401, "UNAUTHENTICATED");
+    for _ in 0..100 {
+        if last.status != 401 {
+            break;
+        }
+        last = get_from(&wrong, "10.0.0.1").await;
+    }
+    last.refused(429, "RATE_LIMITED");
+    assert_eq!(last.body["error"]["details"]["limit"], "auth_failures");
+    assert_eq!(get_from(&api, "10.0.0.2").await.status, 200);
+}
