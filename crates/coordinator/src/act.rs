@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use quorate_types::Digest32;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 pub(crate) use done::{Done, Signed};
 pub(crate) use handle::{ActHandle, ActStatus};
@@ -95,6 +96,9 @@ impl Acts {
             acts: Arc::clone(self),
             intent,
         };
+        let (request_id, key) = (subject.request_id.as_deref(), plan.key_id());
+        // What is logged during the act says whose it is.
+        let span = tracing::info_span!("act", request_id, %intent, %key);
         let task = ActTask::new(
             Arc::clone(core),
             plan,
@@ -103,7 +107,7 @@ impl Acts {
             status.clone(),
         );
         let stopped = self.stopped.clone();
-        tokio::spawn(async move {
+        let act = async move {
             let outcome = stopped.run_until_cancelled(task.run(origin)).await;
             // Off the list before the outcome is seen: whoever has seen a failure and asks again
             // must start anew, not join what has ended.
@@ -111,7 +115,8 @@ impl Acts {
             if let Some(outcome) = outcome {
                 status.send_modify(|status| status.outcome = Some(outcome));
             }
-        });
+        };
+        tokio::spawn(act.instrument(span));
         Ok(handle)
     }
 }

@@ -27,6 +27,8 @@ pub(crate) fn main() -> anyhow::Result<()> {
     forbid_core_dumps();
     tracing_subscriber::fmt()
         .json()
+        // The list of spans would say again what the current one says.
+        .with_span_list(false)
         .with_env_filter(tracing_subscriber::EnvFilter::new(&arguments.log))
         .with_writer(std::io::stderr)
         .init();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use quorate_api::ErrorCode;
 use quorate_intent::{Act, IntentError, VerifiedIntent};
 use quorate_protocol::Abort;
-use quorate_types::SessionId;
+use quorate_types::{KeyId, SessionId};
 
 use crate::clock;
 use crate::node::{Entrance, Node, Proposal};
@@ -38,11 +38,16 @@ impl From<Abort> for Ended {
 
 /// Runs a session to its end and reports it. Blocks; runs on a thread of its own.
 pub(crate) fn run(node: &Arc<Node>, proposal: &Proposal, report: &Report) {
+    // What is logged on this thread says in which session, for whose request and which key.
+    let (session, request_id) = (proposal.session, proposal.request_id.as_str());
+    let key = tracing::field::Empty;
+    let span = tracing::info_span!("session", node = %node.me, %session, request_id, key);
+    let _entered = span.enter();
     let ended = match node.enter(proposal) {
         Entrance::Open(_place) => join(node, proposal, report),
         // Sent twice on the way. The session that runs will answer.
         Entrance::Copy => {
-            tracing::debug!(session = %proposal.session, "a copy of a proposal that runs");
+            tracing::debug!(%session, "a copy of a proposal that runs");
             metrics::counter!("quorate_session_copies_total").increment(1);
             return;
         }
@@ -55,7 +60,7 @@ pub(crate) fn run(node: &Arc<Node>, proposal: &Proposal, report: &Report) {
         Ok(()) => {}
         Err(Ended::Refused(refusal)) => tell_refusal(proposal.session, &refusal, report),
         Err(Ended::Aborted(abort)) => {
-            tracing::warn!(session = %proposal.session, %abort, "aborted");
+            tracing::warn!(%session, %abort, "aborted");
             metrics::counter!("quorate_sessions_aborted_total", "reason" => abort.reason.name())
                 .increment(1);
             report.aborted(&abort);
@@ -99,6 +104,11 @@ fn join(node: &Arc<Node>, proposal: &Proposal, report: &Report) -> Result<(), En
             return Err(refusal.into());
         }
     };
+    let key = match &intent.intent().act {
+        Act::Sign(sign) => sign.key,
+        _ => KeyId::of_intent(&intent.digest()),
+    };
+    tracing::Span::current().record("key", tracing::field::display(key));
     match &intent.intent().act {
         Act::CreateKey(create) => {
             let certificate = create::run(node, proposal, &intent, create, report)?;
