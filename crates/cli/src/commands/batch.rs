@@ -132,7 +132,9 @@ fn line(number: usize, order: &SignOrder<'_>, item: BatchItem) -> Result<Line, C
         }
         let id = result.tx_id.as_deref().unwrap_or_default();
         let mut json = json!(result);
-        json["verified"] = json!(is_signed);
+        if let Value::Object(fields) = &mut json {
+            fields.insert("verified".to_owned(), json!(is_signed));
+        }
         let row = match is_signed {
             true => row("signed", id),
             false => row(&result.status, &result.session_id),

@@ -293,6 +293,13 @@ fn transfer__should_be_canonical() {
     // The constant is not an intent; a wrong constant would make other tests pass for nothing.
     let payload = hex::decode(TRANSFER).unwrap();
     assert!(Intent::from_bytes(&payload).is_err());
-    let chain = quorate_chains::Chain::Ethereum(quorate_chains::EthereumNetwork::Local);
-    assert!(chain.decode(&payload).is_ok());
+    let key = quorate_chains::KeyContext {
+        chain: quorate_chains::Chain::Ethereum(quorate_chains::EthereumNetwork::Local),
+        algorithm: quorate_types::Algorithm::Ecdsa,
+        rights: &quorate_types::Rights::default(),
+        address_kind: quorate_chains::DEFAULT_ADDRESS_KIND,
+        public_key: &[],
+    };
+    let transaction = quorate_types::MessageType::Transaction;
+    assert!(quorate_chains::effect_of(&key, transaction, &payload).is_ok());
 }
