@@ -48,9 +48,7 @@ impl ProcessConfig {
             &mut tls.key_file,
             &mut tls.ca_file,
         ];
-        let optional = (&mut coordinator.store.path)
-            .into_iter()
-            .chain(&mut tls.crl_file);
+        let optional = coordinator.store.path.iter_mut().chain(&mut tls.crl_file);
         for file in files.into_iter().chain(optional) {
             *file = folder.join(&*file);
         }

@@ -33,4 +33,8 @@ fn defect(doing: &str, error: &impl std::fmt::Display) -> CliError {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
 pub(crate) mod tests;

@@ -142,7 +142,7 @@ fn check(
 
 fn report(request: &Request, out: &Path) -> Report {
     let mut shown = vec![("approval", out.display().to_string())];
-    let mut value = json!({ "approval": out });
+    let mut manifest_entry = None;
     if let Some(keys) = &request.keys {
         let entry = json!({
             "id": request.node,
@@ -150,12 +150,13 @@ fn report(request: &Request, out: &Path) -> Report {
             "noise": hex::encode(keys.noise),
         });
         shown.push(("manifest entry", entry.to_string()));
-        value["manifest_entry"] = entry;
+        manifest_entry = Some(entry);
     }
     shown.push((
         "next",
         "carry the approval back; have the owners sign a manifest with the entry".to_owned(),
     ));
+    let value = json!({ "approval": out, "manifest_entry": manifest_entry });
     Report::new(&value, facts(&shown))
 }
 
