@@ -136,17 +136,6 @@ def doctor_finds_nothing_wrong(world):
     world.quorate.run("doctor")
 
 
-def no_log_holds_a_secret(world):
-    known = []
-    for name in ["identity.key", "noise.key", "master.key"]:
-        for file in world.folder.rglob(name):
-            known.append(file.read_text(encoding="ascii").strip())
-    require(len(known) >= 10, f"only {len(known)} secrets found to look for")
-    for log in [*world.folder.rglob("log.jsonl"), *world.folder.rglob("audit.log")]:
-        text = log.read_bytes().decode("utf-8", errors="replace").lower()
-        require(not any(secret.lower() in text for secret in known), f"{log} holds a secret")
-
-
 CASES = [
     any_two_of_three_sign,
     three_of_three_sign,
@@ -162,5 +151,4 @@ CASES = [
 LAST = [
     c11_every_signature_has_low_s_and_no_r_is_repeated,
     doctor_finds_nothing_wrong,
-    no_log_holds_a_secret,
 ]

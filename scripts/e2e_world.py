@@ -149,20 +149,26 @@ def settings(world):
     return dict(re.findall(r'^(\w+) *= *"([^"]*)"', text, re.MULTILINE))
 
 
-def post(world, request, path="/api/v1/sign"):
-    """A call by hand, as docs/authentication.md describes it."""
-    client, body = settings(world), json.dumps(request).encode()
+def headers(world, method, path, body):
+    """The headers of a call, as docs/authentication.md describes them."""
+    client = settings(world)
     secret = (world.folder / client["credential_secret_file"]).read_text(encoding="ascii").strip()
     now, nonce = str(int(time.time())), secrets.token_hex(16)
-    lines = "\n".join(["POST", path, now, nonce, hashlib.sha256(body).hexdigest()])
+    lines = "\n".join([method, path, now, nonce, hashlib.sha256(body).hexdigest()])
     mac = hmac.new(bytes.fromhex(secret), lines.encode(), hashlib.sha256).hexdigest()
-    headers = {
+    return {
         "Content-Type": "application/json",
         "X-Quorate-Key": client["credential_id"],
         "X-Quorate-Timestamp": now,
         "X-Quorate-Nonce": nonce,
         "X-Quorate-Signature": mac,
     }
-    request = urllib.request.Request(client["endpoint"] + path, body, headers)
+
+
+def post(world, request, path="/api/v1/sign"):
+    """A call by hand."""
+    body = json.dumps(request).encode()
+    sent = headers(world, "POST", path, body)
+    request = urllib.request.Request(settings(world)["endpoint"] + path, body, sent)
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
