@@ -169,14 +169,15 @@ fn held_key(node: &Arc<Node>, proposal: &Proposal, sign: &Sign) -> Result<Arc<He
     node.keys.get(sign.key, &node.keystore, &node.manifest)
 }
 
-/// Step 4.10: the fee is below this node's own ceiling (row D6). Other nodes may have a higher one.
+/// Step 4.10: the fee is below this node's own ceiling (row D6). One node's no is final: asking
+/// others would only find out who has the highest ceiling.
 fn check_fee(node: &Node, key: &KeyStatement, effect: &Effect) -> Result<(), Refusal> {
     let Some(chain) = Chain::parse(&key.chain) else {
         let message = format!("chain type `{}` is not known", key.chain);
         return Err(Refusal::permanent(ErrorCode::UnknownChain, message));
     };
     let fees = node.limits.fees.limits();
-    let refused = |refusal| Refusal::retry(ErrorCode::FeeTooHigh, refusal);
+    let refused = |refusal| Refusal::permanent(ErrorCode::FeeTooHigh, refusal);
     fees.check(chain, &effect.decoded).map_err(refused)
 }
 
