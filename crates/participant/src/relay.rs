@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use quorate_api::mpc_v1 as wire;
 use quorate_api::mpc_v1::relay_frame::Body;
-use quorate_transport::noise::{RelayBody, RelayFrame};
+use quorate_transport::noise::{CarrierId, Links, RelayBody, RelayFrame};
+use quorate_transport::tls::PeerIdentity;
 use tokio::sync::mpsc;
-use tonic::{Status, Streaming};
+use tonic::{Request, Status, Streaming};
 
 use crate::node::Node;
 
@@ -16,23 +17,30 @@ const FRAME_QUEUE: usize = 256;
 /// Serves one coordinator's stream; returns what is to be sent to it.
 pub(crate) fn serve(
     node: &Arc<Node>,
-    brought: Streaming<wire::ExchangeSharesRequest>,
+    request: Request<Streaming<wire::ExchangeSharesRequest>>,
 ) -> Result<mpsc::Receiver<RelayFrame>, Status> {
     let links = node
         .links()
         .ok_or_else(|| Status::unavailable("the links are not up yet"))?
         .clone();
+    // Streams of one coordinator are kept apart from those of another.
+    let caller = request.extensions().get::<PeerIdentity>();
+    let coordinator = caller
+        .map(|caller| caller.id.clone())
+        .ok_or_else(|| Status::unauthenticated("the caller showed no certificate"))?;
+    let brought = request.into_inner();
     let (frames, queue) = mpsc::channel(FRAME_QUEUE);
-    let attachment = links.attach_relay(frames);
+    let attachment = links.attach_relay(coordinator, frames);
     tokio::spawn(async move {
-        receive_all(&links, brought).await;
+        receive_all(&links, attachment.id(), brought).await;
         drop(attachment);
     });
     Ok(queue)
 }
 
 async fn receive_all(
-    links: &quorate_transport::noise::Links,
+    links: &Links,
+    carrier: CarrierId,
     mut brought: Streaming<wire::ExchangeSharesRequest>,
 ) {
     loop {
@@ -46,7 +54,7 @@ async fn receive_all(
         let accepted = request
             .frame
             .and_then(from_wire)
-            .is_some_and(|frame| links.relayed(frame).is_ok());
+            .is_some_and(|frame| links.relayed(carrier, frame).is_ok());
         if !accepted {
             metrics::counter!("quorate_relay_frames_refused_total").increment(1);
         }

@@ -47,7 +47,7 @@ impl NodeService for Service {
         request: Request<Streaming<wire::ExchangeSharesRequest>>,
     ) -> Result<Response<Frames>, Status> {
         use futures::StreamExt as _;
-        let queue = relay::serve(&self.node, request.into_inner())?;
+        let queue = relay::serve(&self.node, request)?;
         let frames = ReceiverStream::new(queue).map(|frame| Ok(relay::to_wire(frame)));
         Ok(Response::new(Box::pin(frames)))
     }

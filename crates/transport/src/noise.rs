@@ -42,7 +42,8 @@ pub use links::{LinkEvents, Links, SendError, StartError, UnknownEnds};
 pub use probe::probe;
 pub use refusal::{Refusal, RefusalCounts};
 pub use relay::{
-    MAX_RELAY_DATA, RELAY_FRAME_COST, RELAY_WINDOW, RelayAttachment, RelayBody, RelayFrame,
+    CarrierId, MAX_RELAY_DATA, RELAY_FRAME_COST, RELAY_WINDOW, RelayAttachment, RelayBody,
+    RelayFrame,
 };
 pub use status::{LinkState, LinkStatus};
 pub use stream::Via;

@@ -20,7 +20,7 @@ use std::time::Duration;
 use cluster::{Node, id, node, wait_until};
 use quorate_transport::LinkFault;
 use quorate_transport::noise::{
-    LinkLimits, Links, RelayAttachment, RelayBody, RelayFrame, UnknownEnds, Via,
+    CarrierId, LinkLimits, Links, RelayAttachment, RelayBody, RelayFrame, UnknownEnds, Via,
 };
 use quorate_types::NodeId;
 use tokio::net::{TcpListener, TcpStream};
@@ -59,16 +59,19 @@ struct Coordinator {
 
 impl Coordinator {
     fn connect(nodes: &[(&str, &Links)]) -> Self {
-        let links: BTreeMap<NodeId, Links> = nodes
-            .iter()
-            .map(|(name, links)| (id(name), (*links).clone()))
-            .collect();
+        let mut ports = Vec::new();
+        let mut attachments = Vec::new();
+        let mut links: BTreeMap<NodeId, (Links, CarrierId)> = BTreeMap::new();
+        for (name, links_of) in nodes {
+            let (frames, sent) = mpsc::channel::<RelayFrame>(64);
+            let attachment = links_of.attach_relay(id("c0"), frames);
+            links.insert(id(name), ((*links_of).clone(), attachment.id()));
+            attachments.push(attachment);
+            ports.push(sent);
+        }
         let attack = Arc::new(parking_lot::Mutex::new(Attack::None));
         let (attacking, carried) = (Arc::default(), Arc::default());
-        let mut attachments = Vec::new();
-        for links_of in links.values() {
-            let (frames, mut sent) = mpsc::channel::<RelayFrame>(64);
-            attachments.push(links_of.attach_relay(frames));
+        for mut sent in ports {
             let mut hand = Hand {
                 links: links.clone(),
                 attack: Arc::clone(&attack),
@@ -98,7 +101,7 @@ impl Coordinator {
 }
 
 struct Hand {
-    links: BTreeMap<NodeId, Links>,
+    links: BTreeMap<NodeId, (Links, CarrierId)>,
     attack: Arc<parking_lot::Mutex<Attack>>,
     attacking: Arc<AtomicBool>,
     carried: Arc<AtomicU64>,
@@ -108,8 +111,8 @@ struct Hand {
 
 impl Hand {
     fn bring(&self, frame: RelayFrame) {
-        if let Some(links) = self.links.get(&frame.to) {
-            links.relayed(frame).unwrap();
+        if let Some((links, carrier)) = self.links.get(&frame.to) {
+            links.relayed(*carrier, frame).unwrap();
         }
     }
 
@@ -293,6 +296,9 @@ async fn relay_that_changes_repeats_moves_or_drops__must_only_cut_the_link_and_b
 #[tokio::test]
 async fn relay__must_refuse_frames_of_strangers_and_for_others() {
     let (a, _b, _) = apart(quick()).await;
+    let (frames, _sent) = mpsc::channel(64);
+    let attachment = a.links.attach_relay(id("c1"), frames);
+    let carrier = attachment.id();
     let frame = |from: &str, to: &str| RelayFrame {
         from: id(from),
         to: id(to),
@@ -300,7 +306,7 @@ async fn relay__must_refuse_frames_of_strangers_and_for_others() {
         body: RelayBody::Data(vec![1]),
     };
     for (from, to) in [("b", "c"), ("x", "a"), ("a", "a"), ("a", "b")] {
-        assert_eq!(a.links.relayed(frame(from, to)), Err(UnknownEnds));
+        assert_eq!(a.links.relayed(carrier, frame(from, to)), Err(UnknownEnds));
     }
-    a.links.relayed(frame("b", "a")).unwrap();
+    a.links.relayed(carrier, frame("b", "a")).unwrap();
 }

@@ -19,7 +19,7 @@ use super::listener::Listener;
 use super::peer::PeerState;
 use super::peer_task::PeerTask;
 use super::refusal::{RefusalCounts, RefusalLog};
-use super::relay::{Relay, RelayAttachment, RelayFrame};
+use super::relay::{CarrierId, Relay, RelayAttachment, RelayFrame};
 use super::status::LinkStatus;
 
 /// Why links could not be started.
@@ -230,24 +230,32 @@ impl Links {
 
     /// A coordinator is ready to carry frames between nodes that cannot reach each other: what is
     /// sent through it goes to `frames`, what it brings goes to [`Self::relayed`]. It takes the
-    /// place of an earlier one. Dropping what is returned ends the links that run through it.
-    pub fn attach_relay(&self, frames: mpsc::Sender<RelayFrame>) -> RelayAttachment {
-        self.inner.relay.attach(frames)
+    /// place of an earlier one of the same coordinator. Dropping what is returned ends the links
+    /// that run through it.
+    ///
+    /// `coordinator` must be the name in its certificate: by it one coordinator's streams are kept
+    /// apart from another's.
+    pub fn attach_relay(
+        &self,
+        coordinator: NodeId,
+        frames: mpsc::Sender<RelayFrame>,
+    ) -> RelayAttachment {
+        self.inner.relay.attach(coordinator, frames)
     }
 
-    /// Takes a frame that a coordinator brought; never waits, and believes nothing of it. Must be
+    /// Takes a frame that a coordinator brought by `carrier`; never waits, and believes nothing of it. Must be
     /// called inside a tokio runtime.
     ///
     /// # Errors
     /// [`UnknownEnds`] if it is not for this node, or from no peer of it: nothing was done.
-    pub fn relayed(&self, frame: RelayFrame) -> Result<(), UnknownEnds> {
+    pub fn relayed(&self, carrier: CarrierId, frame: RelayFrame) -> Result<(), UnknownEnds> {
         let inner = &self.inner;
         if frame.to != inner.config.me || !inner.peers.contains_key(&frame.from) {
             return Err(UnknownEnds);
         }
         // Spec 1.2: the node with the smaller id dials.
         let dials_us = frame.from < inner.config.me;
-        if let Some(opened) = inner.relay.receive(frame, dials_us) {
+        if let Some(opened) = inner.relay.receive(carrier, frame, dials_us) {
             let listener = inner.listener.clone();
             inner.tasks.spawn(listener.greet_relayed(opened));
         }

@@ -5,16 +5,18 @@
 //! else, and a byte that it changes, repeats, moves or keeps back ends the link, for which nobody
 //! is blamed. What it can do is what a cut cable can do.
 
+mod bytes;
 mod stream;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use quorate_types::NodeId;
-use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 
+pub(super) use bytes::RelayedBytes;
 use stream::{Ends, RelayStream};
 
 /// Bytes of one stream and direction that may be under way: sent, and not yet taken by the other
@@ -24,8 +26,11 @@ pub const RELAY_WINDOW: usize = 256 << 10;
 pub const MAX_RELAY_DATA: usize = 16 << 10;
 /// What a frame costs beside its data.
 pub const RELAY_FRAME_COST: usize = 64;
-/// Streams of one peer at a time, finished handshakes and others; the oldest unfinished makes room.
+/// Streams of one peer through one coordinator at a time, finished handshakes and others; the
+/// oldest unfinished makes room.
 const MAX_STREAMS_PER_PEER: usize = 4;
+/// How long a stream may outlive its link, or one direction the other.
+const LINGER: Duration = Duration::from_secs(10);
 
 /// A piece of a relayed byte stream. Untrusted in every field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,16 +57,22 @@ pub enum RelayBody {
     End,
 }
 
-/// The present way to the coordinator.
+/// Which stream of which coordinator brought a frame. Never used twice in a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CarrierId(u64);
+
+/// The present way through one coordinator.
 struct Carrier {
-    number: u64,
+    id: CarrierId,
     frames: mpsc::Sender<RelayFrame>,
 }
 
 #[derive(Default)]
 struct Table {
-    carriers: u64,
-    carrier: Option<Carrier>,
+    attached: u64,
+    /// By coordinator: what one of them does touches no stream that another one carries.
+    carriers: BTreeMap<NodeId, Carrier>,
+    dialled: usize,
     streams: BTreeMap<(NodeId, u64), Open>,
     opened: u64,
 }
@@ -69,13 +80,14 @@ struct Table {
 /// A stream that is open.
 struct Open {
     order: u64,
+    carrier: CarrierId,
     stream: Arc<RelayStream>,
 }
 
 /// A new stream of a peer that dials; its handshake is to be answered.
 pub(super) struct Opened {
     pub(super) from: NodeId,
-    pub(super) bytes: DuplexStream,
+    pub(super) bytes: RelayedBytes,
     /// Set once the handshake is done, so that newcomers do not displace it.
     pub(super) stream: Arc<RelayStream>,
 }
@@ -85,17 +97,27 @@ pub(super) struct Opened {
 pub(super) struct Relay {
     me: NodeId,
     table: Arc<Mutex<Table>>,
+    linger: Duration,
 }
 
 /// Keeps a coordinator's stream in use; dropping it ends all links that run over it.
 pub struct RelayAttachment {
     relay: Relay,
-    number: u64,
+    coordinator: NodeId,
+    id: CarrierId,
+}
+
+impl RelayAttachment {
+    /// Names it to [`Links::relayed`](super::Links::relayed).
+    #[must_use]
+    pub fn id(&self) -> CarrierId {
+        self.id
+    }
 }
 
 impl Drop for RelayAttachment {
     fn drop(&mut self) {
-        self.relay.detach(self.number);
+        self.relay.detach(&self.coordinator, self.id);
     }
 }
 
@@ -104,47 +126,57 @@ impl Relay {
         Self {
             me,
             table: Arc::default(),
+            linger: LINGER,
         }
     }
 
-    /// A coordinator is ready to carry frames. It takes the place of an earlier one.
-    pub(super) fn attach(&self, frames: mpsc::Sender<RelayFrame>) -> RelayAttachment {
+    /// A coordinator is ready to carry frames. This takes the place of an earlier stream of the
+    /// same coordinator, and touches those of others.
+    pub(super) fn attach(
+        &self,
+        coordinator: NodeId,
+        frames: mpsc::Sender<RelayFrame>,
+    ) -> RelayAttachment {
         let mut table = self.table.lock();
-        table.carriers += 1;
-        let number = table.carriers;
-        table.carrier = Some(Carrier { number, frames });
-        let cut = std::mem::take(&mut table.streams);
+        table.attached += 1;
+        let id = CarrierId(table.attached);
+        let before = table
+            .carriers
+            .insert(coordinator.clone(), Carrier { id, frames });
+        let cut = before.map(|before| table.take_streams(before.id));
         drop(table);
-        cut.values().for_each(|open| open.stream.cut());
+        cut.iter().flatten().for_each(|stream| stream.cut());
         RelayAttachment {
             relay: self.clone(),
-            number,
+            coordinator,
+            id,
         }
     }
 
-    fn detach(&self, number: u64) {
+    fn detach(&self, coordinator: &NodeId, id: CarrierId) {
         let mut table = self.table.lock();
-        if table.carrier.as_ref().map(|carrier| carrier.number) != Some(number) {
-            return;
+        if table.carriers.get(coordinator).map(|carrier| carrier.id) == Some(id) {
+            table.carriers.remove(coordinator);
         }
-        table.carrier = None;
-        let cut = std::mem::take(&mut table.streams);
+        let cut = table.take_streams(id);
         drop(table);
-        cut.values().for_each(|open| open.stream.cut());
+        cut.iter().for_each(|stream| stream.cut());
     }
 
-    /// Opens a stream to a peer, if a coordinator is there to carry it.
-    pub(super) fn dial(&self, peer: &NodeId) -> Option<(DuplexStream, Arc<RelayStream>)> {
+    /// Opens a stream to a peer, if a coordinator is there to carry it. Where there are several,
+    /// they take turns: one of them may not reach the peer.
+    pub(super) fn dial(&self, peer: &NodeId) -> Option<(RelayedBytes, Arc<RelayStream>)> {
         // An id that the system's randomness does not give is no reason to stop: no relay now.
         let id = getrandom::u64().ok()?;
-        let opened = self.open(peer, id)?;
+        let carrier = self.table.lock().next_carrier()?;
+        let opened = self.open(carrier, peer, id)?;
         Some((opened.bytes, opened.stream))
     }
 
-    fn open(&self, peer: &NodeId, id: u64) -> Option<Opened> {
+    fn open(&self, carrier: CarrierId, peer: &NodeId, id: u64) -> Option<Opened> {
         let mut table = self.table.lock();
-        let frames = table.carrier.as_ref()?.frames.clone();
-        table.make_room(peer);
+        let frames = table.frames_of(carrier)?;
+        table.make_room(carrier, peer);
         table.opened += 1;
         let order = table.opened;
         let ends = Ends {
@@ -153,7 +185,7 @@ impl Relay {
             id,
         };
         let relay = self.clone();
-        let (stream, bytes) = RelayStream::start(ends, frames, move |ends| {
+        let (stream, bytes) = RelayStream::start(ends, frames, self.linger, move |ends| {
             let key = (ends.peer.clone(), ends.id);
             let mut table = relay.table.lock();
             if table
@@ -166,6 +198,7 @@ impl Relay {
         });
         let open = Open {
             order,
+            carrier,
             stream: Arc::clone(&stream),
         };
         if let Some(same) = table.streams.insert((peer.clone(), id), open) {
@@ -180,27 +213,35 @@ impl Relay {
 
     /// Takes a frame that a coordinator brought. `dials_us` says whether the sender may open
     /// streams. Returns a stream that is new.
-    pub(super) fn receive(&self, frame: RelayFrame, dials_us: bool) -> Option<Opened> {
+    pub(super) fn receive(
+        &self,
+        carrier: CarrierId,
+        frame: RelayFrame,
+        dials_us: bool,
+    ) -> Option<Opened> {
         let key = (frame.from, frame.stream);
         let known = self
             .table
             .lock()
             .streams
             .get(&key)
-            .map(|open| Arc::clone(&open.stream));
+            .map(|open| (open.carrier, Arc::clone(&open.stream)));
         let (from, id) = key;
         match (known, frame.body) {
-            (Some(stream), body) => {
-                stream.receive(body);
+            (Some((by, stream)), body) => {
+                // Relay 1.1: a coordinator has no say over what another one carries.
+                if by == carrier {
+                    stream.receive(body);
+                }
                 None
             }
             (None, RelayBody::Data(data)) if dials_us => {
-                let opened = self.open(&from, id)?;
+                let opened = self.open(carrier, &from, id)?;
                 opened.stream.receive(RelayBody::Data(data));
                 Some(opened)
             }
             (None, RelayBody::Data(_)) => {
-                self.refuse(from, id);
+                self.refuse(carrier, from, id);
                 None
             }
             (None, _) => None,
@@ -208,8 +249,8 @@ impl Relay {
     }
 
     /// Tells the other end that a stream is not known here.
-    fn refuse(&self, to: NodeId, stream: u64) {
-        let frames = self.table.lock().carrier.as_ref().map(|c| c.frames.clone());
+    fn refuse(&self, carrier: CarrierId, to: NodeId, stream: u64) {
+        let frames = self.table.lock().frames_of(carrier);
         let end = RelayFrame {
             from: self.me.clone(),
             to,
@@ -222,9 +263,32 @@ impl Relay {
 }
 
 impl Table {
+    fn frames_of(&self, id: CarrierId) -> Option<mpsc::Sender<RelayFrame>> {
+        let carrier = self.carriers.values().find(|carrier| carrier.id == id)?;
+        Some(carrier.frames.clone())
+    }
+
+    /// Whose turn it is to carry a stream that is dialled.
+    fn next_carrier(&mut self) -> Option<CarrierId> {
+        let turn = self.dialled.checked_rem(self.carriers.len())?;
+        self.dialled = self.dialled.wrapping_add(1);
+        self.carriers.values().nth(turn).map(|carrier| carrier.id)
+    }
+
+    /// Forgets what ran over a carrier that is gone; it is to be cut.
+    fn take_streams(&mut self, carrier: CarrierId) -> Vec<Arc<RelayStream>> {
+        let gone = self
+            .streams
+            .extract_if(.., |_, open| open.carrier == carrier);
+        gone.map(|(_, open)| open.stream).collect()
+    }
+
     /// Cuts the oldest stream of a peer whose handshake is not done, if there are too many.
-    fn make_room(&mut self, peer: &NodeId) {
-        let of_peer = || self.streams.iter().filter(|((node, _), _)| node == peer);
+    fn make_room(&mut self, carrier: CarrierId, peer: &NodeId) {
+        let of_peer = || {
+            let streams = self.streams.iter();
+            streams.filter(|((node, _), open)| node == peer && open.carrier == carrier)
+        };
         if of_peer().count() < MAX_STREAMS_PER_PEER {
             return;
         }

@@ -1,7 +1,9 @@
 //! What a link runs over: a TCP connection, or a byte stream that a coordinator relays.
 
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+
+use super::relay::RelayedBytes;
 
 /// The way that the bytes of a link take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,7 +29,7 @@ impl Via {
 /// The byte stream of an established link.
 pub(super) enum LinkStream {
     Direct(TcpStream),
-    Relayed(DuplexStream),
+    Relayed(RelayedBytes),
 }
 
 /// Receiving half.
