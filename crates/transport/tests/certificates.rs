@@ -26,6 +26,7 @@ use quorate_transport::tls::{
 };
 use quorate_types::NodeId;
 use server::{Server, ask};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tonic::transport::Channel;
 
 /// More than anything here may take.
@@ -122,6 +123,78 @@ async fn revocation__must_cut_live_connections_and_refuse_new_ones_without_a_res
     assert_eq!(refused.fault, LinkFault::PeerRevoked);
     assert_eq!(refused.claimed, Some(coordinator("c0")));
     assert_eq!(ask(good_channel).await.unwrap(), "coordinator c1");
+}
+
+/// Takes a TLS client so far that only its last flight is not sent yet.
+async fn half_a_handshake(
+    tls: &mut rustls::ClientConnection,
+    socket: &mut tokio::net::TcpStream,
+) -> Vec<u8> {
+    let mut hello = Vec::new();
+    tls.write_tls(&mut hello).unwrap();
+    socket.write_all(&hello).await.unwrap();
+    while tls.is_handshaking() {
+        let mut some = [0; 4096];
+        let read = socket.read(&mut some).await.unwrap();
+        assert_ne!(read, 0);
+        tls.read_tls(&mut &some[..read]).unwrap();
+        tls.process_new_packets().unwrap();
+    }
+    let mut last = Vec::new();
+    while tls.wants_write() {
+        tls.write_tls(&mut last).unwrap();
+    }
+    last
+}
+
+#[tokio::test]
+async fn revocation__must_count_for_a_connection_whose_handshake_began_before() {
+    let node = Node::start().await;
+    let files = node.authority.issue(&coordinator("c0"), serial(77));
+    let mut config = node.authority.client_config_of(&files);
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let name = "node-1.node.quorate.internal".try_into().unwrap();
+    let mut tls = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut socket = tokio::net::TcpStream::connect(node.server.address())
+        .await
+        .unwrap();
+    let last = half_a_handshake(&mut tls, &mut socket).await;
+    node.revoke(&[77]);
+    assert!(node.tls.reload().unwrap());
+    socket.write_all(&last).await.unwrap();
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, socket.read_to_end(&mut answer));
+    // A server that lets it in says so and waits.
+    let _ = read.await.expect("the connection is closed");
+    let refused = node.last_refused().unwrap();
+    assert_eq!(refused.fault, LinkFault::PeerRevoked);
+    assert_eq!(refused.claimed, Some(coordinator("c0")));
+    assert_eq!(node.server.requests(), 0);
+}
+
+#[tokio::test]
+async fn revocation__must_refuse_two_lists_of_one_authority() {
+    let authority = Authority::new();
+    let mut files = authority.issue(&participant("node-1"), serial(1));
+    let (old, new) = (
+        authority.list(&[], 2024, 2124).0,
+        authority.list(&[77], 2025, 2124).0,
+    );
+    let list = files.certificate.with_extension("crl");
+    let second = files.certificate.with_extension("crl2");
+    fs::write(&second, &new).unwrap();
+    fs::write(&list, format!("{old}{new}")).unwrap();
+    for lists in [vec![list.clone()], vec![second.clone(), second.clone()]] {
+        files.crls = lists;
+        let refused = ServerTls::from_files(&files, |_| true);
+        assert!(matches!(refused, Err(TlsError::TwoLists { .. })));
+    }
+    // Nor can an older list in front of the one in use un-revoke anybody while a process runs.
+    files.crls = vec![list.clone()];
+    fs::write(&list, &new).unwrap();
+    let running = ServerTls::from_files(&files, |_| true).unwrap();
+    fs::write(&list, format!("{old}{new}")).unwrap();
+    assert!(matches!(running.reload(), Err(TlsError::TwoLists { .. })));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::version::TLS13;
-use rustls_pki_types::ServerName;
+use rustls_pki_types::{ServerName, UnixTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -219,8 +219,16 @@ impl Dial {
                 expected: self.expected.clone(),
             });
         }
-        let chain = chain.iter().map(|c| c.clone().into_owned()).collect();
-        let place = self.live.open.enter(self.expected.clone(), chain);
+        let chain: Vec<_> = chain.iter().map(|c| c.clone().into_owned()).collect();
+        let place = self.live.open.enter(self.expected.clone(), chain.clone());
+        // Spec 7.4: the files may have changed since the handshake began.
+        let material = self.live.material();
+        material
+            .check_server(&chain, &self.name, UnixTime::now())
+            .map_err(|error| ConnectError::Handshake {
+                expected: self.expected.clone(),
+                source: io::Error::other(error),
+            })?;
         Ok(Guarded::new(stream, place, Some(self.first_read())))
     }
 

@@ -88,6 +88,15 @@ pub enum TlsError {
         /// Which file.
         path: PathBuf,
     },
+    /// Two lists of one authority: only one of them would count.
+    #[error("{} and {} both hold a revocation list of one authority: leave its newest list alone \
+             there", .path.display(), .other.display())]
+    TwoLists {
+        /// Which file.
+        path: PathBuf,
+        /// Where the other one is; it may be the same file.
+        other: PathBuf,
+    },
     /// The new certificate is for somebody else.
     #[error("the new certificate is for {found}, and this process is {was}")]
     OtherIdentity {

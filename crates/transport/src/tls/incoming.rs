@@ -191,8 +191,14 @@ impl Door {
         let permit = Arc::clone(&self.places)
             .try_acquire_owned()
             .map_err(|_| Refused::TooManyConnections)?;
-        let chain = chain.iter().map(|c| c.clone().into_owned()).collect();
-        let place = self.tls.live.open.enter(peer.clone(), chain);
+        let chain: Vec<_> = chain.iter().map(|c| c.clone().into_owned()).collect();
+        let place = self.tls.live.open.enter(peer.clone(), chain.clone());
+        // Spec 7.4: files that changed during the handshake were not asked, and the check of open
+        // connections that followed the change may have come before this one was among them.
+        self.tls.check_again(&chain).map_err(|error| {
+            let fault = LinkFault::of_tls(&error);
+            self.report(fault, Some(peer.clone()), address, &error)
+        })?;
         metrics::gauge!("quorate_tls_connections").increment(1.0);
         Ok(TlsConnection {
             stream: Guarded::new(stream, place, None),
@@ -210,7 +216,17 @@ impl Door {
             .as_ref()
             .map_or_else(|| LinkFault::of_io(error), |seen| seen.fault);
         let claimed = seen.and_then(|seen| seen.claimed);
-        tracing::debug!(%address, %error, %fault, "TLS handshake refused");
+        self.report(fault, claimed, address, error)
+    }
+
+    fn report(
+        &self,
+        fault: LinkFault,
+        claimed: Option<PeerIdentity>,
+        address: SocketAddr,
+        error: &dyn std::error::Error,
+    ) -> Refused {
+        tracing::debug!(%address, error = %error, %fault, "TLS connection refused");
         (self.tls.observer)(&RefusedClient {
             fault,
             claimed,

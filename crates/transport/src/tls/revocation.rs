@@ -32,7 +32,8 @@ struct Checked {
 }
 
 impl Lists {
-    /// Spec 6.2: each list parses, is signed by one of `authorities`, and is current.
+    /// Spec 6.2: each list parses, is signed by one of `authorities`, is current, and is the only
+    /// one of its authority: of several, webpki would look at the first alone.
     ///
     /// # Errors
     /// [`TlsError`], with the file.
@@ -41,7 +42,7 @@ impl Lists {
         authorities: &[CertificateDer<'static>],
         now: UnixTime,
     ) -> Result<Self, TlsError> {
-        let mut checked = Vec::new();
+        let mut checked: Vec<Checked> = Vec::new();
         for file in files {
             let list = check_one(&file.path, &file.der, authorities)?;
             let now = seconds(now);
@@ -57,6 +58,12 @@ impl Lists {
                     next_update: shown(list.next_update),
                 });
             }
+            if let Some(other) = checked.iter().find(|other| other.issuer == list.issuer) {
+                return Err(TlsError::TwoLists {
+                    path: list.path,
+                    other: other.path.clone(),
+                });
+            }
             checked.push(list);
         }
         Ok(Self { checked })
@@ -68,9 +75,9 @@ impl Lists {
     /// [`TlsError::ListOlder`].
     pub(super) fn check_follows(&self, before: &Self) -> Result<(), TlsError> {
         for old in &before.checked {
-            let of_issuer = self.checked.iter().filter(|new| new.issuer == old.issuer);
-            let newest = of_issuer.map(|new| new.this_update).max();
-            if newest.is_none_or(|newest| newest < old.this_update) {
+            // There is one of each authority, so this is the one that webpki looks at.
+            let new = self.checked.iter().find(|new| new.issuer == old.issuer);
+            if new.is_none_or(|new| new.this_update < old.this_update) {
                 return Err(TlsError::ListOlder {
                     path: old.path.clone(),
                 });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::server::NoServerSessionStorage;
 use rustls::version::TLS13;
+use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ALPN_HTTP2;
@@ -80,6 +81,13 @@ impl ServerTls {
             open.recheck(|_, chain| material.check_client(chain, &accepts, now).map(drop));
         });
         keep_fresh(Arc::clone(&self.live), recheck)
+    }
+
+    /// Spec 7.4: checks a chain once more, with the files of now.
+    pub(super) fn check_again(&self, chain: &[CertificateDer<'_>]) -> Result<(), rustls::Error> {
+        let material = self.live.material();
+        let now = UnixTime::now();
+        material.check_client(chain, &self.accepts, now).map(drop)
     }
 
     /// The configuration of one handshake, with the files of now.
