@@ -4,17 +4,19 @@ mod bip340;
 mod ed25519;
 
 use frost_core::keys::{KeyPackage, PublicKeyPackage};
-use frost_core::{Ciphersuite, Element, GroupCommitment, Scalar};
+use frost_core::{Ciphersuite, Element, Field, Group, GroupCommitment, Scalar};
 use quorate_types::Algorithm;
 use quorate_verify::{Signature, VerifyError};
+use zeroize::Zeroize;
 
 pub(crate) use frost_ed25519::Ed25519Sha512 as Ed25519;
 pub(crate) use frost_secp256k1_tr::Secp256K1Sha256TR as Bip340;
 
 use crate::payload::TaprootTweak;
 
-/// A ciphersuite of the engine, with what we need beside it.
-pub(crate) trait Scheme: Ciphersuite {
+/// A ciphersuite of the engine, with what we need beside it. Its scalars can be wiped: copies of
+/// shares and nonces are.
+pub(crate) trait Scheme: Ciphersuite<Group: Group<Field: Field<Scalar: Zeroize>>> {
     /// What its signatures are.
     const ALGORITHM: Algorithm;
 

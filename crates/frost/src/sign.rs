@@ -160,6 +160,8 @@ impl Phases for Sign {
     const ROUNDS: u8 = 2;
     /// The list of commitments that a signer used is signed by it (row C14).
     const SIGNED: bool = true;
+    /// BIP340's commitments are the longer ones.
+    const MAX_BODY_BYTES: usize = message::commitment_length::<Bip340>() + message::SHARE;
 
     fn round(&self) -> RoundSpec {
         match &self.0 {

@@ -208,7 +208,8 @@ impl IntentRecord {
     ///
     /// # Errors
     /// [`IntentError::InvalidSession`] for any id that was used before, for any intent (row C3);
-    /// [`IntentError::AlreadySigned`] with the signature to return; others.
+    /// [`IntentError::AlreadySigned`] with the signature to return, after waiting until that is
+    /// durable; others.
     pub fn begin_attempt(
         &self,
         intent: Digest32,
@@ -217,7 +218,8 @@ impl IntentRecord {
         let mut memory = self.memory.lock();
         let known = memory.known(intent)?;
         if let Some(signature) = known.signature.clone() {
-            return Err(IntentError::AlreadySigned { intent, signature });
+            drop(memory);
+            return Err(self.already_signed(intent, signature));
         }
         let (count, limit) = (known.attempts.len() + 1, self.limits.attempts_per_intent);
         if memory.sessions.contains(&session) {
@@ -240,8 +242,8 @@ impl IntentRecord {
     /// welcome, another one is refused with the first, which is what the caller must answer with.
     ///
     /// # Errors
-    /// [`IntentError::AlreadySigned`] with the first signature; [`IntentError::UnknownIntent`] for an
-    /// intent that was never bound, or is forgotten; [`IntentError::InvalidCount`] for the length;
+    /// [`IntentError::AlreadySigned`] with the first signature, after waiting until that is durable;
+    /// [`IntentError::UnknownIntent`] for an intent that was never bound, or is forgotten; [`IntentError::InvalidCount`] for the length;
     /// the log's.
     pub fn complete(&self, intent: Digest32, signature: &[u8]) -> Result<Durable<()>, IntentError> {
         let (count, limit) = (signature.len(), self.limits.signature_bytes);
@@ -259,19 +261,37 @@ impl IntentRecord {
             if first == signature {
                 return Ok(Durable::new((), self.log.barrier()?));
             }
-            let signature = first;
-            return Err(IntentError::AlreadySigned { intent, signature });
+            drop(memory);
+            return Err(self.already_signed(intent, first));
         }
         let signature = signature.to_vec();
         let event = Event::Complete { intent, signature };
         Ok(Durable::new((), self.write(&mut memory, event)?))
     }
 
-    /// The signature of an intent, if it has one.
-    #[must_use]
-    pub fn signature_of(&self, intent: Digest32) -> Option<Vec<u8>> {
-        let memory = self.memory.lock();
-        memory.intents.get(&intent)?.signature.clone()
+    /// The signature of an intent, if it has one. Blocks until it is durable: what is shown to
+    /// anybody must still be known after a crash, or the intent could get a second signature.
+    ///
+    /// # Errors
+    /// [`LogError::Failed`]: there is a signature, and whether it survives is unknown.
+    pub fn signature_of(&self, intent: Digest32) -> Result<Option<Vec<u8>>, LogError> {
+        let signature = {
+            let memory = self.memory.lock();
+            let known = memory.intents.get(&intent);
+            known.and_then(|intent| intent.signature.clone())
+        };
+        if signature.is_some() {
+            self.log.barrier()?.wait()?;
+        }
+        Ok(signature)
+    }
+
+    /// The refusal that carries the first signature, once that is durable.
+    fn already_signed(&self, intent: Digest32, signature: Vec<u8>) -> IntentError {
+        match self.log.barrier().and_then(Ticket::wait) {
+            Ok(()) => IntentError::AlreadySigned { intent, signature },
+            Err(failure) => IntentError::Log(failure),
+        }
     }
 
     /// The digests that an intent is bound to.

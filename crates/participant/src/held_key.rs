@@ -75,7 +75,32 @@ impl Payload {
         {
             return Err(BadPayload("the pair set-up is of another party"));
         }
+        payload.check_generations()?;
         Ok(payload)
+    }
+
+    /// `docs/protocols/key-certificate.md` §2: the set-up has exactly the generations that the
+    /// statement names for the pairs of its owner. A set-up of another epoch, put beside this
+    /// share, could bring back a state that was banned or used up.
+    fn check_generations(&self) -> Result<(), BadPayload> {
+        let named = &self.statement;
+        let Some(setups) = &self.setups else {
+            return match named.pair_generations.as_slice() {
+                [] => Ok(()),
+                _ => Err(BadPayload("no pair set-up, but the statement names some")),
+            };
+        };
+        let me = setups.me();
+        let peers = (1..=named.committee.size()).filter_map(PartyIndex::new);
+        let peers = peers.filter(|peer| *peer != me);
+        let expected = peers.map(|peer| (peer, named.pair_generation(me, peer)));
+        let sealed = setups.generations();
+        if !sealed.map(|(peer, own)| (peer, Some(own))).eq(expected) {
+            return Err(BadPayload(
+                "the pair set-up is not the one of the statement",
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -167,3 +192,6 @@ fn share_input(share: &KeyShare) -> Option<ShareInput> {
         chain_code: package.chain_code,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,7 +74,7 @@ pub(crate) fn finish(
         .map(|(name, fact)| (name.to_owned(), fact))
         .collect();
     if let Err(e) = log.finish(begun, result, clock::now(), facts) {
-        tracing::error!(error = %e, "the audit log failed; this node stops joining");
+        tracing::error!(error = %e, "the outcome is not in the audit log; it is unknown there");
     }
 }
 

@@ -99,8 +99,8 @@ impl Phases for PairGenerations {
 ///
 /// # Errors
 /// `malformed`: whoever announced too few or too many. `pair_generations`: whoever contradicts us
-/// about our own pair, and lies for certain; if nobody does, both members of each pair that
-/// disagrees, one of whom lies.
+/// about our own pair, and lies for certain. If nobody does, nobody is named: of two others that
+/// disagree one may be honest, and only it can tell. Those pairs are logged.
 fn compare(
     me: PartyIndex,
     size: u8,
@@ -114,18 +114,21 @@ fn compare(
     )?;
 
     let said = |by: PartyIndex, about: PartyIndex| announced.get(&by)?.0.get(place(by, about));
-    let (mut agreed, mut liars, mut suspects) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut agreed, mut liars, mut disagreeing) = (Vec::new(), BTreeSet::new(), Vec::new());
     for (low, high) in pairs_of(size) {
         match (said(low, high), said(high, low)) {
             (Some(one), Some(other)) if one == other => agreed.push(*one),
             _ if low == me => drop(liars.insert(high)),
             _ if high == me => drop(liars.insert(low)),
-            _ => suspects.extend([low, high]),
+            _ => disagreeing.push((low.get(), high.get())),
         }
     }
     Abort::if_any(liars.into_iter().collect(), MISMATCH)?;
-    Abort::if_any(suspects.into_iter().collect(), MISMATCH)?;
-    Ok(agreed)
+    if disagreeing.is_empty() {
+        return Ok(agreed);
+    }
+    tracing::warn!(pairs = ?disagreeing, "one of each pair lies about its generation");
+    Err(Abort::new(MISMATCH, []))
 }
 
 /// Where an announcement of `by` has the pair with `about`: `by` itself is left out.
@@ -194,9 +197,9 @@ mod tests {
         // 3 lies about its pair with 1.
         announced.get_mut(&index(3)).unwrap().0[0] = Digest32::from_array([7; 32]);
         assert_eq!(culprits(1, &announced), ("pair_generations", vec![3]));
-        // Others cannot tell which of the two lies, and name both.
+        // Others cannot tell which of the two lies, and name nobody.
         for me in [2, 4] {
-            assert_eq!(culprits(me, &announced), ("pair_generations", vec![1, 3]));
+            assert_eq!(culprits(me, &announced), ("pair_generations", vec![]));
         }
         // Whoever contradicts us is named alone: it lies for certain.
         announced.get_mut(&index(3)).unwrap().0[1] = Digest32::from_array([8; 32]);

@@ -89,7 +89,9 @@ fn chain_code(refusal: &ChainRefusal) -> ErrorCode {
         | ChainRefusal::OtherSigners { .. }
         | ChainRefusal::ForeignInput { .. } => ErrorCode::UnsupportedMessage,
         ChainRefusal::FeeAboveCeiling { .. } => ErrorCode::FeeTooHigh,
-        ChainRefusal::TooLong { .. } | ChainRefusal::TooManyInputs { .. } => ErrorCode::PayloadTooLarge,
+        ChainRefusal::TooLong { .. } | ChainRefusal::TooManyInputs { .. } => {
+            ErrorCode::PayloadTooLarge
+        }
         ChainRefusal::WrongNetwork { .. } | ChainRefusal::ReplayableEverywhere => {
             ErrorCode::WrongChain
         }

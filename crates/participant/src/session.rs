@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use quorate_api::ErrorCode;
 use quorate_intent::{Act, IntentError, VerifiedIntent};
+use quorate_keystore::IntentError as RecordError;
 use quorate_protocol::Abort;
 use quorate_types::{KeyId, SessionId};
 
@@ -143,7 +144,9 @@ fn verify(node: &Node, proposal: &Proposal) -> Result<VerifiedIntent, Refusal> {
         }
         Err(_) => None,
     };
-    let signed = known.and_then(|digest| node.keystore.intents().signature_of(digest));
+    let record = node.keystore.intents();
+    let signed = known.map(|digest| record.signature_of(digest)).transpose();
+    let signed = signed.map_err(RecordError::Log)?.flatten();
     if let Some(signatures) = signed.as_deref().and_then(parse_signatures) {
         return Err(Refusal {
             kind: RefusalKind::AlreadySigned(signatures),

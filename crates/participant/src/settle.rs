@@ -79,6 +79,11 @@ pub(crate) fn announce(node: &Arc<Node>, statement: KeyStatement) {
             tracing::error!(%key, "the intent of a pending share is answered with another key");
             return;
         }
+        if release == Release::Unknown {
+            // Nothing is gathered, so nothing is dropped either: it may have been signed.
+            tracing::error!(%key, "the intent record failed; a pending share is left as it is");
+            return;
+        }
         let gathering = inner.gather(statement, digest, &node.me);
         if !gathering.signatures.contains_key(&node.me) && release == Release::This {
             let bytes = gathering.statement.signing_bytes();
@@ -114,15 +119,18 @@ enum Release {
     This,
     /// Another statement of the intent was signed: this one never may be.
     Other,
+    /// The record failed: what it holds may not be what the next start finds.
+    Unknown,
 }
 
 impl Release {
     fn of(record: &IntentRecord, intent: Digest32, statement: Digest32) -> Self {
         match record.signature_of(intent) {
-            Some(recorded) if recorded == released(statement) => Self::This,
-            Some(_) => Self::Other,
-            None if record.digests_of(intent).is_none() => Self::This,
-            None => Self::None,
+            Err(_) => Self::Unknown,
+            Ok(Some(recorded)) if recorded == released(statement) => Self::This,
+            Ok(Some(_)) => Self::Other,
+            Ok(None) if record.digests_of(intent).is_none() => Self::This,
+            Ok(None) => Self::None,
         }
     }
 }

@@ -126,10 +126,7 @@ fn check_derived(verified: &VerifiedSignature, result: &SignResult) -> Result<()
         .unwrap_or_default();
     let tx_id = transaction.map(|t| t.tx_id.clone());
     for (field, follows) in [
-        (
-            "recovery_id",
-            result.recovery_id == signature.recovery_id(),
-        ),
+        ("recovery_id", result.recovery_id == signature.recovery_id()),
         (
             "signature_der",
             same_hex(

@@ -5,7 +5,7 @@ use frost_core::{Field, Group, Scalar};
 use quorate_protocol::Abort;
 use quorate_types::Digest32;
 use rand_core::CryptoRng;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::message::Commitment;
 use crate::randomness::EngineRng;
@@ -43,7 +43,7 @@ impl<S: Scheme> Nonces<S> {
 
     fn commitment(&self, attempt: Digest32) -> Option<Commitment<S>> {
         let commit = |nonce: &Nonce<S>| {
-            let point = S::mul_base(&nonce.to_scalar())?;
+            let point = S::mul_base(&Zeroizing::new(nonce.to_scalar()))?;
             Some(NonceCommitment::new(point))
         };
         let (hiding, binding) = (commit(&self.hiding)?, commit(&self.binding)?);
@@ -58,8 +58,10 @@ impl<S: Scheme> Nonces<S> {
 
     /// The effective nonce `d + ρ·e`. Uses the nonces up.
     pub(crate) fn spend(self, factor: &Scalar<S>) -> Effective<S> {
-        let nonce = self.hiding.to_scalar() + self.binding.to_scalar() * *factor;
-        Effective(Nonce::from_scalar(nonce))
+        let hiding = Zeroizing::new(self.hiding.to_scalar());
+        let binding = Zeroizing::new(self.binding.to_scalar());
+        let bound = Zeroizing::new(*binding * *factor);
+        Effective(Zeroizing::new(*hiding + *bound))
     }
 }
 
@@ -71,24 +73,24 @@ impl<S: Scheme> Drop for Nonces<S> {
 }
 
 /// The nonce that a signature share is made with: one list, one message, one use.
-pub(crate) struct Effective<S: Scheme>(Nonce<S>);
+///
+/// # Security
+/// Zeroized on drop; no `Clone`, and used up by [`Effective::hide`].
+pub(crate) struct Effective<S: Scheme>(Zeroizing<Scalar<S>>);
 
 impl<S: Scheme> Effective<S> {
     /// The nonce in the exponent; `None` if it is zero.
     pub(crate) fn point(&self) -> Option<frost_core::Element<S>> {
-        S::mul_base(&self.0.to_scalar())
+        S::mul_base(&self.0)
     }
 
     /// `±nonce + term`: the signature share.
-    pub(crate) fn hide(self, term: Scalar<S>, negate: bool) -> Scalar<S> {
-        let nonce = self.0.to_scalar();
-        if negate { term - nonce } else { term + nonce }
-    }
-}
-
-impl<S: Scheme> Drop for Effective<S> {
-    fn drop(&mut self) {
-        self.0.zeroize();
+    pub(crate) fn hide(self, term: &Zeroizing<Scalar<S>>, negate: bool) -> Scalar<S> {
+        if negate {
+            **term - *self.0
+        } else {
+            **term + *self.0
+        }
     }
 }
 

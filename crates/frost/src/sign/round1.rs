@@ -3,6 +3,7 @@
 use frost_core::{Error, Field, Group};
 use quorate_protocol::{Abort, Inbox, Outbox, Reason};
 use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
 use super::attempt::Attempt;
 use super::challenge::{Challenged, List};
@@ -62,11 +63,31 @@ impl<S: Scheme> Round1<S> {
         let list = List::new(&attempt, &own, received)
             .ok_or_else(|| Abort::local("the list of commitments is not complete"))?;
         let (challenged, share) =
-            share(&attempt, &list, nonces).map_err(|_| attempt.unattributable(GROUP_COMMITMENT))?;
+            share(&attempt, &list, nonces).map_err(|fault| fault.abort(&attempt))?;
         let digest = list.digest(&attempt.binding);
         let outbox = Outbox::empty().broadcast(&Share::<S>::new(digest, share));
         let round = Round2::new(attempt, list, digest, challenged, share);
         Ok((round, outbox))
+    }
+}
+
+/// Why there is no share of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// The sum of all commitments is the identity: they were chosen so.
+    GroupCommitment,
+    /// Nothing that another party can bring about.
+    Local(&'static str),
+}
+
+impl Fault {
+    const ENGINE: Self = Self::Local("the engine refuses what was checked before");
+
+    fn abort<S: Scheme>(self, attempt: &Attempt<S>) -> Abort {
+        match self {
+            Self::GroupCommitment => attempt.unattributable(GROUP_COMMITMENT),
+            Self::Local(what) => Abort::local(what),
+        }
     }
 }
 
@@ -75,22 +96,29 @@ fn share<S: Scheme>(
     attempt: &Attempt<S>,
     list: &List<S>,
     nonces: Nonces<S>,
-) -> Result<(Challenged<S>, [u8; 32]), Error<S>> {
-    let factors = list.binding_factors(attempt)?;
+) -> Result<(Challenged<S>, [u8; 32]), Fault> {
+    let factors = list.binding_factors(attempt);
+    let factors = factors.map_err(|_| Fault::ENGINE)?;
     let mut places = list.entries.iter().zip(&factors);
     let (_, factor) = places
         .find(|(entry, _)| entry.party == attempt.me)
-        .ok_or(Error::MissingCommitment)?;
+        .ok_or(Fault::Local("we are not in our own list"))?;
     let nonce = nonces.spend(factor);
     // Row C7: our own part of R comes from our nonces, not from the list, so that no other
     // commitment can stand in its place.
-    let own = nonce.point().ok_or(Error::IdentityCommitment)?;
-    let challenged = Challenged::new(attempt, list, &factors, own)?;
-    let key = attempt.key.own.signing_share().to_scalar();
-    let term = list.weight(attempt.me)? * key * challenged.challenge.to_scalar();
-    let share = nonce.hide(term, S::negates_nonces(&challenged.group_commitment));
+    let own = nonce.point();
+    let own = own.ok_or(Fault::Local("our own nonces cancel out"))?;
+    let challenged = Challenged::new(attempt, list, &factors, own).map_err(|e| match e {
+        Error::IdentityCommitment => Fault::GroupCommitment,
+        _ => Fault::ENGINE,
+    })?;
+    let key = Zeroizing::new(attempt.key.own.signing_share().to_scalar());
+    let public =
+        list.weight(attempt.me).map_err(|_| Fault::ENGINE)? * challenged.challenge.to_scalar();
+    let term = Zeroizing::new(*key * public);
+    let share = nonce.hide(&term, S::negates_nonces(&challenged.group_commitment));
     let encoded = <<S::Group as Group>::Field as Field>::serialize(&share);
     let encoded = encoded.as_ref().try_into();
-    let encoded = encoded.map_err(|_| Error::IncorrectNumberOfShares)?;
+    let encoded = encoded.map_err(|_| Fault::Local("a scalar is not 32 bytes long"))?;
     Ok((challenged, encoded))
 }

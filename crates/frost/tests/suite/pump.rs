@@ -30,6 +30,7 @@ impl<P: Phases> Phases for Party<P> {
     type Output = P::Output;
     const ROUNDS: u8 = P::ROUNDS;
     const SIGNED: bool = P::SIGNED;
+    const MAX_BODY_BYTES: usize = P::MAX_BODY_BYTES;
 
     fn round(&self) -> RoundSpec {
         self.honest.round()

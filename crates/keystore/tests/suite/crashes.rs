@@ -115,7 +115,7 @@ impl Told {
         }
         if self.signed {
             assert_eq!(
-                keystore.intents().signature_of(digest(1)).unwrap(),
+                keystore.intents().signature_of(digest(1)).unwrap().unwrap(),
                 b"signature"
             );
         }

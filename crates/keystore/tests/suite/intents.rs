@@ -2,6 +2,7 @@ use quorate_keystore::{Bound, IntentError, Keystore};
 use quorate_types::UnixSeconds;
 
 use crate::fixture::{Node, digest, session};
+use crate::simulated_disk::Loss;
 
 const EXPIRY: UnixSeconds = UnixSeconds(1_000);
 
@@ -102,7 +103,7 @@ fn d10_intent__should_return_its_signature_instead_of_another_attempt() {
         keystore
     };
     assert_eq!(
-        keystore.intents().signature_of(digest(1)).unwrap(),
+        keystore.intents().signature_of(digest(1)).unwrap().unwrap(),
         b"first"
     );
     match attempt(&keystore, 1, 2) {
@@ -113,7 +114,29 @@ fn d10_intent__should_return_its_signature_instead_of_another_attempt() {
     let named =
         matches!(never_bound, Err(IntentError::UnknownIntent { intent }) if intent == digest(9));
     assert!(named, "{never_bound:?}");
-    assert_eq!(keystore.intents().signature_of(digest(9)), None);
+    assert_eq!(keystore.intents().signature_of(digest(9)).unwrap(), None);
+}
+
+/// The disk fails under the record of the signature. Whoever asks then, by whichever way, must not
+/// hear a signature that the next start may not know.
+#[test]
+fn d10_signature__must_not_be_shown_before_it_is_durable() {
+    for way in 0..3 {
+        let node = Node::new();
+        let (keystore, _) = node.open();
+        bind(&keystore, 1, &[10]).unwrap();
+        attempt(&keystore, 1, 1).unwrap();
+        node.disk.stop_after(0, Loss::Nothing);
+        let intents = keystore.intents();
+        let lost = intents.complete(digest(1), b"first").unwrap();
+        let shown = match way {
+            0 => intents.signature_of(digest(1)).map_err(IntentError::Log),
+            1 => attempt(&keystore, 1, 2).map(|()| None),
+            _ => intents.complete(digest(1), b"second").map(|_| None),
+        };
+        assert!(matches!(shown, Err(IntentError::Log(_))), "{way} {shown:?}");
+        assert!(lost.wait().is_err());
+    }
 }
 
 #[test]
@@ -204,7 +227,10 @@ fn prune__should_shrink_the_file_and_keep_what_lives() {
     drop(keystore);
     let (keystore, _) = node.open();
     assert_eq!(keystore.intents().len(), 50);
-    assert_eq!(keystore.intents().signature_of(name(0)).unwrap(), b"s");
+    assert_eq!(
+        keystore.intents().signature_of(name(0)).unwrap().unwrap(),
+        b"s"
+    );
     assert!(keystore.intents().is_before_mark(EXPIRY));
     let again = keystore.intents().begin_attempt(name(100), session(7));
     assert!(matches!(again, Err(IntentError::InvalidSession { .. })));

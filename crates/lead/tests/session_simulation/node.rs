@@ -192,7 +192,7 @@ impl Node {
         let Intent { id, expires_at, .. } = ask.intent;
         let digest = ask.intent.digest(self.decoder);
         let signs_again = broken == Some(Broken::NodeSignsAgain);
-        if let Some(signature) = record.signature_of(id)
+        if let Some(signature) = record.signature_of(id)?
             && !signs_again
         {
             return Ok(Err((
