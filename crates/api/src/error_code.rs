@@ -107,7 +107,7 @@ codes! {
     UnsupportedMessage = "UNSUPPORTED_MESSAGE", 400, Caller,
         "This message or transaction type is not supported (yet); the message names it.";
     Unauthenticated = "UNAUTHENTICATED", 401, Caller,
-        "Credential unknown, or the HMAC does not match. Check key, secret, and the five signed lines.";
+        "Credential unknown, or its signature of the request (HMAC or Ed25519) does not match. Check key, secret, and the five signed lines.";
     RequestExpired = "REQUEST_EXPIRED", 401, Caller,
         "The timestamp is outside the window of 60 seconds. Check the clock and sign again.";
     RequestReplayed = "REQUEST_REPLAYED", 401, Caller,
