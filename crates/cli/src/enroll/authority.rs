@@ -12,7 +12,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::defect;
-use super::files::{Approval, Kind, Request};
+use super::files::{Approval, Kind, Request, authority_fingerprint};
 use crate::args::ApproveArgs;
 use crate::clock::now;
 use crate::console::{Report, facts};
@@ -107,7 +107,7 @@ pub(super) fn approve(args: &ApproveArgs) -> Result<Report, CliError> {
     let approval = Approval::new(&request, certificate.pem(), authority.certificate);
     let text = serde_json::to_string_pretty(&approval).expect("texts only");
     replace_file(&args.out, &text)?;
-    Ok(report(&request, &args.out))
+    Ok(report(&request, &args.out, &approval.authority))
 }
 
 /// The request is the one that the machine's operator means, and the machine has its keys.
@@ -140,8 +140,12 @@ fn check(
         .map_err(|_| refuse("holds no valid signing request of its TLS key"))
 }
 
-fn report(request: &Request, out: &Path) -> Report {
-    let mut shown = vec![("approval", out.display().to_string())];
+fn report(request: &Request, out: &Path, authority: &str) -> Report {
+    let fingerprint = authority_fingerprint(authority);
+    let mut shown = vec![
+        ("approval", out.display().to_string()),
+        ("authority", fingerprint.clone()),
+    ];
     let mut manifest_entry = None;
     if let Some(keys) = &request.keys {
         let entry = json!({
@@ -156,7 +160,9 @@ fn report(request: &Request, out: &Path) -> Report {
         "next",
         "carry the approval back; have the owners sign a manifest with the entry".to_owned(),
     ));
-    let value = json!({ "approval": out, "manifest_entry": manifest_entry });
+    let value = json!({
+        "approval": out, "manifest_entry": manifest_entry, "authority_fingerprint": fingerprint,
+    });
     Report::new(&value, facts(&shown))
 }
 

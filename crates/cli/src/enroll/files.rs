@@ -98,9 +98,7 @@ impl Request {
         hash.update(identity);
         hash.update([u8::from(self.kind == Kind::Coordinator)]);
         hash.update(self.statement(&noise));
-        let digest = hash.finalize();
-        let groups = digest.as_slice().chunks(2).take(8).map(hex::encode);
-        groups.collect::<Vec<_>>().join("-")
+        grouped(hash.finalize().as_slice())
     }
 
     pub(super) fn read(path: &Path) -> Result<Self, CliError> {
@@ -108,6 +106,17 @@ impl Request {
         check_format(path, &request.format, REQUEST_FORMAT)?;
         Ok(request)
     }
+}
+
+/// The first 16 bytes of a digest, as two people read them to each other.
+fn grouped(digest: &[u8]) -> String {
+    let groups = digest.chunks(2).take(8).map(hex::encode);
+    groups.collect::<Vec<_>>().join("-")
+}
+
+/// What two people compare of an authority: 16 bytes of SHA-256 over its certificate's text.
+pub(super) fn authority_fingerprint(pem: &str) -> String {
+    grouped(Sha256::digest(pem.trim()).as_slice())
 }
 
 impl Approval {

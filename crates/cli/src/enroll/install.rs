@@ -7,7 +7,7 @@ use serde_json::json;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::pem::parse_x509_pem;
 
-use super::files::Approval;
+use super::files::{Approval, authority_fingerprint};
 use super::request::{NEXT_TLS_KEY, TLS_KEY};
 use crate::console::{Report, facts};
 use crate::dev::replace_file;
@@ -55,15 +55,26 @@ pub(super) fn install(dir: &Path, approval: &Path) -> Result<Report, CliError> {
     // ones until they fit.
     std::fs::rename(&next_key, &key).map_err(|e| CliError::file(&key, "written", &e))?;
     replace_file(&certificate, &approval.certificate)?;
-    replace_file(&authority, &approval.authority)?;
+    // Whom this machine trusts already stays as it is: there may be more than one.
+    let is_new = !authority.exists();
+    if is_new {
+        replace_file(&authority, &approval.authority)?;
+    }
+    let fingerprint = authority_fingerprint(&approval.authority);
+    let compare = match is_new {
+        true => "trusted from now on: compare the fingerprint with the operator's over another way",
+        false => "trusted before",
+    };
     let shown = facts(&[
         ("certificate", certificate.display().to_string()),
         ("key", key.display().to_string()),
         ("authority", authority.display().to_string()),
+        ("fingerprint", format!("{fingerprint} ({compare})")),
         ("for", tried.identity().to_string()),
     ]);
     let value = json!({
         "certificate": certificate, "key": key, "authority": authority,
+        "authority_fingerprint": fingerprint, "authority_is_new": is_new,
         "identity": tried.identity().to_string(),
     });
     Ok(Report::new(&value, shown))
@@ -71,6 +82,13 @@ pub(super) fn install(dir: &Path, approval: &Path) -> Result<Report, CliError> {
 
 /// The certificate is signed by the authority that comes with it.
 fn check_signature(approval: &Approval) -> Result<(), CliError> {
+    // What follows the first certificate would be trusted without having signed anything.
+    if approval.authority.matches("-----BEGIN").count() != 1 {
+        return Err(CliError::invalid(
+            "the approval does not hold exactly one authority",
+            "ask the operator for a new approval",
+        ));
+    }
     let refuse = || {
         CliError::invalid(
             "the certificate is not signed by the authority of the approval",

@@ -151,6 +151,35 @@ fn installation__must_refuse_the_certificate_of_another_machine_and_change_nothi
 }
 
 #[test]
+fn installation__must_trust_one_authority_and_leave_those_alone_that_were_trusted() {
+    let (world, other) = (World::new(), World::new());
+    let second = secret_of(&other.path("ca/ca.crt"));
+    // Whoever carries the files adds an authority of his own.
+    world.request("p1", false, false).unwrap();
+    world.approve("p1", &world.fingerprint("p1")).unwrap();
+    let text = secret_of(&world.path("p1.approval"));
+    let mut approval: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let both = format!("{}\n{second}\n", approval["authority"].as_str().unwrap());
+    approval["authority"] = both.into();
+    std::fs::write(world.path("two.approval"), approval.to_string()).unwrap();
+    let refused = world.install("p1", "two").unwrap_err();
+    assert!(refused.to_string().contains("exactly one"), "{refused}");
+    assert!(!world.path("p1/ca.crt").exists(), "nothing changed");
+    let report = world.install("p1", "p1").unwrap();
+    assert_eq!(report.json["authority_is_new"], true);
+    let own = secret_of(&world.path("ca/ca.crt"));
+    let fingerprint = files::authority_fingerprint(&own);
+    assert_eq!(report.json["authority_fingerprint"], fingerprint);
+    // In a change of authorities the file holds two: a renewal keeps both.
+    std::fs::write(world.path("p1/ca.crt"), format!("{own}\n{second}\n")).unwrap();
+    world.request("p1", false, true).unwrap();
+    world.approve("p1", &world.fingerprint("p1")).unwrap();
+    let report = world.install("p1", "p1").unwrap();
+    assert_eq!(report.json["authority_is_new"], false);
+    assert!(secret_of(&world.path("p1/ca.crt")).contains(second.trim()));
+}
+
+#[test]
 fn renewal__should_change_the_tls_key_alone_under_a_running_process() {
     let world = World::new();
     let files = world.enroll("p1", false);
