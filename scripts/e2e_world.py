@@ -108,6 +108,7 @@ class World:
 
     def only_alive(self, wanted):
         """Kills and starts nodes until exactly these are alive, and seen to be."""
+        before = set(self.down)
         for node in NODES:
             if node in wanted and node in self.down:
                 self.quorate.dev("start-node", node)
@@ -115,6 +116,9 @@ class World:
             elif node not in wanted and node not in self.down:
                 self.quorate.dev("stop-node", node, "--kill")
                 self.down.add(node)
+        # What a heartbeat of before says about links counts no more. Whole seconds sort as text.
+        changed_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        is_changed = before != self.down
 
         def seen():
             nodes = self.quorate.json("node", "list")["nodes"]
@@ -133,7 +137,9 @@ class World:
                 for node in nodes
             }
             linked = all(set(wanted) - {node} <= ups[node] for node in wanted)
-            return online == set(wanted) and linked
+            heard = {node["node_id"]: node.get("last_heartbeat") or "" for node in nodes}
+            is_fresh = not is_changed or all(heard[node] > changed_at for node in wanted)
+            return online == set(wanted) and linked and is_fresh
 
         wait_until(seen, f"the coordinator does not see {wanted} alive")
 
