@@ -28,6 +28,8 @@ measure() {
 
 measure sign-2of3 sign --threshold 2 --nodes 3
 measure sign-3of5 sign --threshold 3 --nodes 5
+measure sign-ed25519-2of3 sign --algorithm EdDSA --threshold 2 --nodes 3 --concurrency 1,16,64
+measure sign-bip340-2of3 sign --algorithm Schnorr --threshold 2 --nodes 3 --concurrency 1,16,64
 measure keygen-2of3 keygen --threshold 2 --nodes 3
 printf '\nresults:\n'
 printf '  %s\n' "$out"/bench-*.json

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import threading
 import time
 import urllib.error
@@ -218,15 +219,22 @@ def a_session_that_hangs_can_be_watched_and_cancelled(world):
         session = sessions[0]["session_id"]
         shown = world.quorate.run("session", "show", session).stdout
         require("waits for node-2 since 20" in shown, shown)
-        watched = threading.Thread(
-            target=lambda: lines.append(world.quorate.run("session", "watch", session, expect=3))
+        quorate = world.quorate
+        watch = subprocess.Popen(
+            [str(quorate.executable), "session", "watch", session],
+            env=quorate.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
-        lines = []
-        watched.start()
-        cancelled = world.quorate.json("session", "cancel", session)
+        # The watch must have begun before the session ends; it says at once who is awaited.
+        said = ""
+        for line in watch.stderr:
+            said += line
+            if "waits for node-2" in line:
+                break
+        require("waits for node-2" in said, f"watch said nothing: {said}")
+        cancelled = quorate.json("session", "cancel", session)
         require(cancelled["status"] in ("Cancelled", "Failed"), cancelled)
-        watched.join(timeout=30)
-        require(lines and "waits for node-2" in lines[0].stderr, f"watch said nothing: {lines}")
+        said += watch.communicate(timeout=30)[1]
+        require(watch.returncode == 3, f"watch ended with {watch.returncode}: {said}")
         asked.outcome()
         require("409" in str(asked.failure), f"the caller was told {asked.failure}")
         error = world.quorate.json("session", "cancel", session, expect=3)["error"]
