@@ -1,4 +1,5 @@
 use quorate_types::{Algorithm, Digest32, Right, Rights};
+use quorate_verify::VerifyError;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -95,6 +96,27 @@ impl Effect {
     #[must_use]
     pub fn digests(&self) -> Vec<Digest32> {
         self.targets.iter().map(|target| *target.digest()).collect()
+    }
+
+    /// What 64 bytes are the signature of, by the key `key`. A transaction with several inputs has
+    /// several signatures: this is one of them.
+    ///
+    /// # Errors
+    /// What is wrong with it as the signature of the first target, if it is of none; `None` if
+    /// there is nothing to sign.
+    pub fn signed_target(
+        &self,
+        key: &KeyContext<'_>,
+        signature: [u8; 64],
+    ) -> Result<&SigningTarget, Option<VerifyError>> {
+        let check = |target: &SigningTarget| {
+            let public_key = target.verifying_key(key.public_key)?;
+            Signature::find(key.algorithm, &public_key, target.message(), signature).map(drop)
+        };
+        if let Some(found) = self.targets.iter().find(|target| check(target).is_ok()) {
+            return Ok(found);
+        }
+        Err(self.targets.first().and_then(|first| check(first).err()))
     }
 
     fn opaque(kind: EffectKind, target: SigningTarget) -> Self {

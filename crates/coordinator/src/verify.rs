@@ -3,7 +3,6 @@
 use quorate_api::rest::{VerifyRequest, VerifyResult};
 use quorate_chains::{Chain, KeyContext, effect_of};
 use quorate_types::{Algorithm, ChainId, MessageType, Right, Rights};
-use quorate_verify::Signature;
 
 use crate::admission::known_chain;
 use crate::caller::Caller;
@@ -48,19 +47,13 @@ impl Coordinator {
             public_key: &subject.public_key,
         };
         let effect = effect_of(&context, message_type, &message)?;
-        // A transaction with several inputs has several signatures: this is one of them.
-        let is_valid = |target: &quorate_chains::SigningTarget| {
-            let key = target.verifying_key(&subject.public_key)?;
-            Signature::find(subject.algorithm, &key, target.message(), signature).map(drop)
-        };
-        let first = effect.targets.first();
-        let first = first.ok_or_else(|| CoordinatorError::bug("nothing to verify"))?;
-        let valid = effect.targets.iter().find(|t| is_valid(t).is_ok());
-        let checked = valid.map_or_else(|| is_valid(first), |_| Ok(()));
-        let digest = valid.unwrap_or(first).digest();
+        let found = effect.signed_target(&context, signature);
+        let target = found.ok().or_else(|| effect.targets.first());
+        let target = target.ok_or_else(|| CoordinatorError::bug("nothing to verify"))?;
+        let (digest, checked) = (target.digest(), found.map(drop));
         Ok(VerifyResult {
             valid: checked.is_ok(),
-            reason: checked.err().map(|error| error.to_string()),
+            reason: checked.err().flatten().map(|error| error.to_string()),
             public_key: hex::encode(&subject.public_key),
             message_hash: digest.to_string(),
         })

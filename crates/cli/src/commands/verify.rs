@@ -1,6 +1,5 @@
 use quorate_chains::{Chain, DEFAULT_ADDRESS_KIND, Effect, KeyContext, MessageType, effect_of};
 use quorate_types::{Algorithm, ChainId, Digest32, KeyId, Right, Rights};
-use quorate_verify::Signature;
 use serde_json::json;
 
 use super::key::parse;
@@ -60,32 +59,10 @@ pub(super) async fn run(context: &Context, args: VerifyArgs) -> Result<Report, C
     };
     let effect =
         effect_of(&key, payload.message_type, &payload.bytes).map_err(CliError::not_sent)?;
-    let digest = signed_digest(&key, &effect, signature)?;
-    Ok(report(&subject, &payload, &effect, &digest))
-}
-
-/// The digest that this is the signature of. A transaction with several inputs has several
-/// signatures: this is one of them.
-fn signed_digest(
-    key: &KeyContext<'_>,
-    effect: &Effect,
-    signature: [u8; 64],
-) -> Result<Digest32, Mismatch> {
-    let checks = effect.targets.iter().map(|target| {
-        let public_key = target.verifying_key(key.public_key)?;
-        Signature::find(key.algorithm, &public_key, target.message(), signature)?;
-        Ok(*target.digest())
-    });
-    let checks: Vec<Result<_, Mismatch>> = checks.collect();
-    let found = checks.iter().position(Result::is_ok).unwrap_or_default();
-    let found = checks.into_iter().nth(found);
     // What is wrong here is what the caller gave, not an answer of the service.
-    found
-        .ok_or(Mismatch::NoSignature)?
-        .map_err(|mismatch| match mismatch {
-            Mismatch::Signature(error) => Mismatch::GivenSignature(error),
-            other => other,
-        })
+    let wrong = |error: Option<_>| error.map_or(Mismatch::NoSignature, Mismatch::GivenSignature);
+    let target = effect.signed_target(&key, signature).map_err(wrong)?;
+    Ok(report(&subject, &payload, &effect, target.digest()))
 }
 
 fn report(subject: &Subject, payload: &Payload, effect: &Effect, digest: &Digest32) -> Report {
