@@ -15,7 +15,7 @@ ALGORITHMS = {"ECDSA": 1, "EdDSA": 2, "Schnorr": 3}
 CURVES = {"secp256k1": 1, "ed25519": 2}
 MESSAGE_TYPES = {"raw": 1, "hash": 2, "typed_data": 3, "transaction": 4}
 RIGHTS = {"raw_hash": 1, "raw_message": 2, "import": 4, "export": 8}
-ACTS = {"create_key": 1, "sign": 2}
+ACTS = {"create_key": 1, "sign": 2, "lift_ban": 3}
 
 
 def u(value, length):
@@ -79,8 +79,12 @@ def sign(f):
     ])
 
 
+def lift_ban(f):
+    return text(f["first"]) + text(f["second"]) + array(f["generation"], 32)
+
+
 def intent(f):
-    act = {"create_key": create_key, "sign": sign}[f["act"]]
+    act = {"create_key": create_key, "sign": sign, "lift_ban": lift_ban}[f["act"]]
     return b"".join([
         text("quorate intent"),
         u(1, 2),

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use quorate_types::{
-    Algorithm, Canonical, ChainId, Committee, Curve, DecodeError, KeyId, MessageType, ProtocolName,
-    Reader, Rights, Threshold, Writer,
+    Algorithm, Canonical, ChainId, Committee, Curve, DecodeError, Digest32, KeyId, MessageType,
+    NodeId, ProtocolName, Reader, Rights, Threshold, Writer,
 };
 
 /// Longest payload to sign, in bytes.
@@ -21,24 +21,33 @@ pub enum ActKind {
     CreateKey,
     /// Sign with a key.
     Sign,
+    /// Allow two nodes to set up their pair state anew after a ban. For owners only.
+    LiftBan,
 }
 
 impl ActKind {
+    const ALL: [Self; 3] = [Self::CreateKey, Self::Sign, Self::LiftBan];
+
+    /// Whether only an owner of the manifest may ask for it. No initiator can be given the right.
+    #[must_use]
+    pub const fn is_for_owners(self) -> bool {
+        matches!(self, Self::LiftBan)
+    }
+
     /// Name in manifests and APIs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::CreateKey => "create_key",
             Self::Sign => "sign",
+            Self::LiftBan => "lift_ban",
         }
     }
 
     /// The kind of this name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::CreateKey, Self::Sign]
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
@@ -53,12 +62,14 @@ impl Canonical for ActKind {
         out.u8(match self {
             Self::CreateKey => 1,
             Self::Sign => 2,
+            Self::LiftBan => 3,
         });
     }
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         match input.u8("act")? {
             1 => Ok(Self::CreateKey),
             2 => Ok(Self::Sign),
+            3 => Ok(Self::LiftBan),
             _ => Err(DecodeError::Unknown { what: "act" }),
         }
     }
@@ -72,6 +83,8 @@ pub enum Act {
     CreateKey(CreateKey),
     /// Sign one payload.
     Sign(Sign),
+    /// Lift the ban of a pair of nodes.
+    LiftBan(LiftBan),
 }
 
 impl Act {
@@ -81,6 +94,7 @@ impl Act {
         match self {
             Self::CreateKey(_) => ActKind::CreateKey,
             Self::Sign(_) => ActKind::Sign,
+            Self::LiftBan(_) => ActKind::LiftBan,
         }
     }
 }
@@ -91,12 +105,14 @@ impl Canonical for Act {
         match self {
             Self::CreateKey(create) => out.value(create),
             Self::Sign(sign) => out.value(sign),
+            Self::LiftBan(lift) => out.value(lift),
         };
     }
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(match ActKind::read(input)? {
             ActKind::CreateKey => Self::CreateKey(CreateKey::read(input)?),
             ActKind::Sign => Self::Sign(Sign::read(input)?),
+            ActKind::LiftBan => Self::LiftBan(LiftBan::read(input)?),
         })
     }
 }
@@ -182,5 +198,43 @@ impl Canonical for Sign {
             message_type: MessageType::read(input)?,
             payload: input.bytes("payload", MAX_PAYLOAD)?.to_vec(),
         })
+    }
+}
+
+/// Lift the ban of one generation of the state that two nodes share, so that they may set up a new
+/// one. The banned generation itself is never used again.
+///
+/// Bound to the state that it changes (row D14): once the pair has another generation, or the ban
+/// was lifted, the act means nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiftBan {
+    /// The node with the lower id.
+    pub first: NodeId,
+    /// The node with the higher id.
+    pub second: NodeId,
+    /// The banned generation.
+    pub generation: Digest32,
+}
+
+impl Canonical for LiftBan {
+    fn write(&self, out: &mut Writer) {
+        out.value(&self.first)
+            .value(&self.second)
+            .value(&self.generation);
+    }
+    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let lift = Self {
+            first: NodeId::read(input)?,
+            second: NodeId::read(input)?,
+            generation: Digest32::read(input)?,
+        };
+        if lift.first >= lift.second {
+            let why = "the nodes of a pair are two, the lower id first";
+            return Err(DecodeError::Invalid {
+                field: "second",
+                why,
+            });
+        }
+        Ok(lift)
     }
 }

@@ -21,7 +21,7 @@ mod manifest;
 mod manifest_file;
 mod signed;
 
-pub use act::{Act, ActKind, CreateKey, MAX_PAYLOAD, Sign};
+pub use act::{Act, ActKind, CreateKey, LiftBan, MAX_PAYLOAD, Sign};
 pub use certificate::{CertificateError, KeyCertificate, KeyStatement, pairs_of};
 pub use error::IntentError;
 pub use intent::{Intent, MAX_INTENT, MAX_LIFETIME_SECONDS};

@@ -38,6 +38,14 @@ pub enum ManifestError {
         /// Whose.
         id: String,
     },
+    /// An initiator is granted an act that only owners may ask for.
+    #[error("initiator `{id}` is granted `{act}`, which is for owners only")]
+    ForOwners {
+        /// Which initiator.
+        id: String,
+        /// Which act.
+        act: ActKind,
+    },
     /// No owners, or a quorum that the owners cannot reach.
     #[error("the owner quorum must be between 1 and the number of owners")]
     BadQuorum,
@@ -129,6 +137,12 @@ impl Manifest {
         out.finish()
     }
 
+    /// The owner of this name.
+    #[must_use]
+    pub fn owner(&self, id: &InitiatorId) -> Option<&Owner> {
+        self.owners.iter().find(|owner| owner.id == *id)
+    }
+
     /// The initiator of this name.
     #[must_use]
     pub fn initiator(&self, id: &InitiatorId) -> Option<&Initiator> {
@@ -141,7 +155,8 @@ impl Manifest {
         self.nodes.iter().find(|node| node.id == *id)
     }
 
-    /// Checks what must hold inside one version: quorum, unique ids and keys, valid keys.
+    /// Checks what must hold inside one version: quorum, unique ids and keys, valid keys, no act of
+    /// owners granted to an initiator.
     ///
     /// # Errors
     /// [`ManifestError`].
@@ -159,6 +174,12 @@ impl Manifest {
             self.nodes.iter().map(|n| (n.id.as_str(), &n.identity)),
         )?;
         unique("node", self.nodes.iter().map(|n| (n.id.as_str(), &n.noise)))?;
+        for initiator in &self.initiators {
+            if let Some(act) = initiator.acts.iter().find(|act| act.is_for_owners()) {
+                let (id, act) = (initiator.id.to_string(), *act);
+                return Err(ManifestError::ForOwners { id, act });
+            }
+        }
         let owners = self.owners.iter().map(|o| ("owner", o.id.as_str(), &o.key));
         let initiators = self
             .initiators

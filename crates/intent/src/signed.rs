@@ -71,23 +71,17 @@ impl SignedIntent {
             let (found, expected) = (intent.cluster, manifest.cluster.clone());
             return Err(IntentError::WrongCluster { found, expected });
         }
-        // 3.3 The manifest knows the initiator, and its key signed exactly these bytes.
-        let initiator = manifest
-            .initiator(&intent.initiator)
-            .ok_or_else(|| IntentError::UnknownInitiator(intent.initiator.clone()))?;
-        verify_ed25519(&initiator.key, &self.bytes, &self.signature)
-            .map_err(|_| IntentError::BadSignature)?;
-        // 3.4 The manifest lets it do this for this tenant.
-        if !initiator.tenants.contains(&intent.tenant) {
-            let (initiator, tenant) = (intent.initiator, intent.tenant);
-            return Err(IntentError::WrongTenant { initiator, tenant });
-        }
+        // 3.3 The manifest knows who asks, and its key signed exactly these bytes.
         let act = intent.act.kind();
-        if !initiator.acts.contains(&act) {
-            return Err(IntentError::ActNotAllowed {
-                initiator: intent.initiator,
-                act,
-            });
+        let key = if act.is_for_owners() {
+            owner_key(manifest, &intent)?
+        } else {
+            initiator_key(manifest, &intent)?
+        };
+        verify_ed25519(key, &self.bytes, &self.signature).map_err(|_| IntentError::BadSignature)?;
+        // 3.4 The manifest lets it do this for this tenant. Owners act for the whole cluster.
+        if !act.is_for_owners() {
+            check_rights(manifest, &intent)?;
         }
         // 3.5 Its times make sense.
         let (created_at, expires_at) = (intent.created_at, intent.expires_at);
@@ -105,6 +99,44 @@ impl SignedIntent {
             intent,
         })
     }
+}
+
+fn initiator_key<'a>(manifest: &'a Manifest, intent: &Intent) -> Result<&'a [u8; 32], IntentError> {
+    let initiator = manifest.initiator(&intent.initiator);
+    let unknown = || IntentError::UnknownInitiator(intent.initiator.clone());
+    Ok(&initiator.ok_or_else(unknown)?.key)
+}
+
+/// An initiator that is no owner is told so; one that nobody knows is told only that.
+fn owner_key<'a>(manifest: &'a Manifest, intent: &Intent) -> Result<&'a [u8; 32], IntentError> {
+    if let Some(owner) = manifest.owner(&intent.initiator) {
+        return Ok(&owner.key);
+    }
+    initiator_key(manifest, intent)?;
+    Err(IntentError::ActNotAllowed {
+        initiator: intent.initiator.clone(),
+        act: intent.act.kind(),
+    })
+}
+
+fn check_rights(manifest: &Manifest, intent: &Intent) -> Result<(), IntentError> {
+    let initiator = manifest
+        .initiator(&intent.initiator)
+        .ok_or_else(|| IntentError::UnknownInitiator(intent.initiator.clone()))?;
+    if !initiator.tenants.contains(&intent.tenant) {
+        return Err(IntentError::WrongTenant {
+            initiator: intent.initiator.clone(),
+            tenant: intent.tenant.clone(),
+        });
+    }
+    let act = intent.act.kind();
+    if !initiator.acts.contains(&act) {
+        return Err(IntentError::ActNotAllowed {
+            initiator: intent.initiator.clone(),
+            act,
+        });
+    }
+    Ok(())
 }
 
 impl Canonical for SignedIntent {

@@ -2,7 +2,7 @@
 
 use ed25519_dalek::SigningKey;
 use quorate_intent::{
-    Act, ActKind, CreateKey, Initiator, Intent, KeyCertificate, KeyStatement, Manifest,
+    Act, ActKind, CreateKey, Initiator, Intent, KeyCertificate, KeyStatement, LiftBan, Manifest,
     ManifestNode, Owner, Sign, SignedIntent, SignedManifest,
 };
 use quorate_types::{
@@ -141,8 +141,31 @@ pub fn sign_intent() -> Intent {
     }))
 }
 
+/// Owner `alice` lets nodes 1 and 3 set up their pair state anew.
+pub fn lift_ban_intent() -> Intent {
+    let act = Act::LiftBan(LiftBan {
+        first: node_id(1),
+        second: node_id(3),
+        generation: Digest32::from_array([0xb3; 32]),
+    });
+    let initiator = initiator_id("alice");
+    Intent {
+        initiator,
+        ..intent(act)
+    }
+}
+
+/// The seed of whoever signs such an intent.
+pub fn signer_of(intent: &Intent) -> u8 {
+    if intent.act.kind().is_for_owners() {
+        ALICE
+    } else {
+        CLIENT
+    }
+}
+
 pub fn signed_intent(intent: &Intent) -> SignedIntent {
-    SignedIntent::sign(intent, &key(CLIENT))
+    SignedIntent::sign(intent, &key(signer_of(intent)))
 }
 
 /// Multiples 1 to 8 of the generator of secp256k1, compressed.

@@ -57,6 +57,11 @@ fn intent_fields(intent: &Intent) -> Value {
             "message_type": sign.message_type.as_str(),
             "payload": hex::encode(&sign.payload),
         }),
+        Act::LiftBan(lift) => json!({
+            "first": lift.first,
+            "second": lift.second,
+            "generation": lift.generation,
+        }),
         act => panic!("no golden file for {:?}", act.kind()),
     };
     json!({
@@ -84,7 +89,7 @@ fn intent_file(intent: &Intent) -> Value {
         "fields": intent_fields(intent),
         "canonical": hex::encode(&signed.bytes),
         "digest": signed.digest(),
-        "signer": signer(fixture::CLIENT),
+        "signer": signer(fixture::signer_of(intent)),
         "signature": hex::encode(signed.signature),
     });
     if matches!(intent.act, Act::CreateKey(_)) {
@@ -181,6 +186,11 @@ fn sign_intent__should_have_the_bytes_of_the_golden_file() {
 }
 
 #[test]
+fn lift_ban_intent__should_have_the_bytes_of_the_golden_file() {
+    must_equal_file("lift-ban-v1", &intent_file(&fixture::lift_ban_intent()));
+}
+
+#[test]
 fn manifest__should_have_the_bytes_of_the_golden_files() {
     must_equal_file("manifest-1", &manifest_file(fixture::manifest()));
     must_equal_file("manifest-2", &manifest_file(fixture::second_manifest()));
@@ -213,7 +223,7 @@ fn golden_files__should_decode_and_verify() {
     if is_blessing() {
         return; // the files are being written
     }
-    for name in ["create-v1", "sign-v1"] {
+    for name in ["create-v1", "sign-v1", "lift-ban-v1"] {
         let signed = SignedIntent {
             bytes: bytes_in_file(name, "canonical"),
             signature: bytes_in_file(name, "signature").try_into().unwrap(),

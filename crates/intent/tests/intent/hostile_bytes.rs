@@ -26,6 +26,7 @@ fn valid_encodings() -> Vec<Vec<u8>> {
     vec![
         fixture::create_intent().to_bytes(),
         fixture::sign_intent().to_bytes(),
+        fixture::lift_ban_intent().to_bytes(),
         fixture::signed_intent(&fixture::sign_intent()).to_bytes(),
         fixture::manifest().to_bytes(),
         fixture::certificate().to_bytes(),
@@ -70,7 +71,11 @@ proptest! {
 
 #[test]
 fn d7_signed_intent__must_be_refused_after_any_bit_flip() {
-    for intent in [fixture::create_intent(), fixture::sign_intent()] {
+    for intent in [
+        fixture::create_intent(),
+        fixture::sign_intent(),
+        fixture::lift_ban_intent(),
+    ] {
         let signed = fixture::signed_intent(&intent);
         assert!(!is_refused(&signed));
         for bit in 0..signed.bytes.len() * 8 {

@@ -292,3 +292,56 @@ fn intent_with_a_bad_lifetime__must_be_refused() {
     );
     assert_eq!(expiring(u64::MAX), Err(bad));
 }
+
+#[test]
+fn d11_lift_of_a_ban__must_be_signed_by_an_owner_of_the_manifest() {
+    let intent = fixture::lift_ban_intent();
+    assert_eq!(verify(&fixture::signed_intent(&intent)), Ok(()));
+    // Owners act for the whole cluster, whatever tenant they name.
+    let mut of_any_tenant = intent.clone();
+    of_any_tenant.tenant = fixture::tenant("stranger");
+    assert_eq!(verify(&fixture::signed_intent(&of_any_tenant)), Ok(()));
+    // An initiator is no owner, and cannot name itself one.
+    let mut of_client = intent.clone();
+    of_client.initiator = fixture::initiator_id("client");
+    let by_client = SignedIntent::sign(&of_client, &fixture::key(fixture::CLIENT));
+    let not_allowed = IntentError::ActNotAllowed {
+        initiator: of_client.initiator,
+        act: ActKind::LiftBan,
+    };
+    assert_eq!(verify(&by_client), Err(not_allowed));
+    let in_the_name_of_alice = SignedIntent::sign(&intent, &fixture::key(fixture::CLIENT));
+    assert_eq!(
+        verify(&in_the_name_of_alice),
+        Err(IntentError::BadSignature)
+    );
+    let mut of_nobody = intent;
+    of_nobody.initiator = fixture::initiator_id("mallory");
+    let unknown = IntentError::UnknownInitiator(of_nobody.initiator.clone());
+    assert_eq!(verify(&fixture::signed_intent(&of_nobody)), Err(unknown));
+    // Nor does an owner do what initiators do.
+    let mut owner_signs = fixture::sign_intent();
+    owner_signs.initiator = fixture::initiator_id("alice");
+    let signed = SignedIntent::sign(&owner_signs, &fixture::key(fixture::ALICE));
+    let unknown = IntentError::UnknownInitiator(owner_signs.initiator);
+    assert_eq!(verify(&signed), Err(unknown));
+}
+
+#[test]
+fn lift_of_a_ban__must_name_a_pair_in_its_one_order() {
+    let pair = |first, second| {
+        let mut intent = fixture::lift_ban_intent();
+        if let Act::LiftBan(lift) = &mut intent.act {
+            (lift.first, lift.second) = (fixture::node_id(first), fixture::node_id(second));
+        }
+        verify(&fixture::signed_intent(&intent))
+    };
+    assert_eq!(pair(1, 2), Ok(()));
+    for (first, second) in [(3, 1), (2, 2)] {
+        let malformed = IntentError::Malformed(DecodeError::Invalid {
+            field: "second",
+            why: "the nodes of a pair are two, the lower id first",
+        });
+        assert_eq!(pair(first, second), Err(malformed));
+    }
+}

@@ -1,6 +1,6 @@
 //! Each check of a manifest can fail. Rows D12, D13.
 
-use quorate_intent::{Manifest, ManifestError, SignedManifest};
+use quorate_intent::{ActKind, Manifest, ManifestError, SignedManifest};
 use quorate_types::{Canonical as _, ClusterId, Digest32};
 
 use crate::fixture::{self, ALICE, BOB};
@@ -41,6 +41,13 @@ fn manifest__must_name_nobody_twice() {
     assert_eq!(duplicate(same_client), of("initiator", "copy"));
     let same_node = inconsistent(|m| m.nodes[2].id = m.nodes[0].id.clone());
     assert_eq!(duplicate(same_node), of("node", "p1"));
+}
+
+#[test]
+fn d11_acts_of_owners__must_not_be_granted_to_an_initiator() {
+    let error = inconsistent(|m| m.initiators[0].acts.push(ActKind::LiftBan));
+    let (id, act) = ("client".to_owned(), ActKind::LiftBan);
+    assert_eq!(error, ManifestError::ForOwners { id, act });
 }
 
 #[test]
