@@ -17,8 +17,8 @@ use tonic::transport::Channel;
 
 use crate::credentials::{Identity, random};
 
-/// How long a session may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a session may take; only a test that fails waits so long.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// What is proposed to a node.
 #[derive(Clone)]
@@ -213,6 +213,18 @@ impl CoordinatorDouble {
         match reached.await? {
             Event::Progress(_) => Ok(()),
             other => bail!("the session ended before round {round}: {other:?}"),
+        }
+    }
+
+    /// Waits for the next progress that a session reports.
+    ///
+    /// # Errors
+    /// If the session ends before, or the deadline passes.
+    pub async fn progress(&mut self, session: SessionId) -> Result<wire::SessionProgress> {
+        let next = self.until(session, |event| !matches!(event, Event::Joined(_)));
+        match next.await? {
+            Event::Progress(progress) => Ok(progress),
+            other => bail!("the session ended: {other:?}"),
         }
     }
 

@@ -73,10 +73,7 @@ async fn attack(
 async fn c12_guesses_in_64_sessions_at_once__must_gain_one_answer_at_most() {
     let mut options = byzantine(3);
     // What ends these sessions is the ban; nothing else may be faster on a busy machine.
-    options.limits = options.limits.replace(
-        "sign_round_timeout_ms = 4000",
-        "sign_round_timeout_ms = 60000",
-    );
+    options.set_limit("sign_round_timeout_ms", 60_000);
     let (mut cluster, mut doubles) = start_with(options).await;
     let key = create(&cluster, &mut doubles, 2).await.statement;
     let record = cluster.folder().join("sent-by-victim.txt");

@@ -11,11 +11,8 @@ use crate::support::{
 async fn faults_around_a_session__should_end_it_clearly_and_leave_nothing() {
     let mut options = options(3);
     // A lost peer must be seen by its link, not by this time-out.
-    options.limits = options.limits.replace(
-        "sign_round_timeout_ms = 4000",
-        "sign_round_timeout_ms = 60000",
-    );
-    options.limits.push_str("max_sessions = 2\n");
+    options.set_limit("sign_round_timeout_ms", 60_000);
+    options.set_limit("max_sessions", 2);
     let (mut cluster, mut doubles) = start_with(options).await;
     let key = create(&cluster, &mut doubles, 2).await.statement;
 

@@ -61,10 +61,7 @@ async fn one_session_for_different_signatures__must_end_without_blame() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_session_for_different_keys__must_end_without_blame() {
     let mut options = options(3);
-    options.limits = options.limits.replace(
-        "keygen_round_timeout_ms = 60000",
-        "keygen_round_timeout_ms = 3000",
-    );
+    options.set_limit("keygen_round_timeout_ms", 3_000);
     let (cluster, mut doubles) = start_with(options).await;
     let mut session = None;
     let mut opened = Vec::new();
@@ -81,10 +78,7 @@ async fn one_session_for_different_keys__must_end_without_blame() {
 async fn a_running_session__must_ignore_copies_and_refuse_anything_else_under_its_id() {
     let mut options = options(3);
     // It waits for its second signer as long as this test needs.
-    options.limits = options.limits.replace(
-        "sign_round_timeout_ms = 4000",
-        "sign_round_timeout_ms = 60000",
-    );
+    options.set_limit("sign_round_timeout_ms", 60_000);
     let (cluster, mut doubles) = start_with(options).await;
     let key = create(&cluster, &mut doubles, 2).await.statement;
     let proposal = transfer(&cluster, key.key, 0, &[0, 1]);
