@@ -100,12 +100,12 @@ async fn build(config: &ProcessConfig) -> Result<Gateway, CliError> {
     let store = store.map_err(|error| not_started(&error))?;
     let started = Coordinator::start(coordinator, Arc::new(store)).await;
     let coordinator = Arc::new(started.map_err(|error| not_started(&error))?);
-    let limits = gateway.limits.clone();
     Ok(Gateway::new(GatewayParts {
         coordinator,
         credentials,
         metrics,
-        limits,
+        proxies: gateway.proxies(),
+        limits: gateway.limits.clone(),
     }))
 }
 

@@ -8,7 +8,7 @@ mod credentials;
 mod lines;
 mod proof;
 
-pub(crate) use check::{Identity, authenticate};
+pub(crate) use check::{Identity, named, prove};
 pub use credentials::{Credential, Credentials, CredentialsError, Verifier};
 pub use lines::{SignedHeaders, sign_request};
 pub(crate) use proof::Decoy;

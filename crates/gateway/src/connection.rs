@@ -1,6 +1,7 @@
 //! One listening socket and its connections: HTTP/1 or HTTP/2, found by the first bytes.
 //!
-//! A connection that says nothing, or says it too slowly, is closed; each wait has a limit.
+//! A connection that says nothing, or says it too slowly, or takes no answer, is closed; each wait
+//! has a limit. Where all places are taken, connections on which nobody was authenticated give way.
 
 use std::convert::Infallible;
 use std::io::{Cursor, ErrorKind};
@@ -20,12 +21,20 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tower_service::Service as _;
 
+use crate::crowd::Place;
 use crate::gateway::Inner;
+use crate::source::Source;
+use crate::unread::Unread;
 
 /// What an HTTP/2 connection begins with: RFC 9113 §3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Pause after the system refused to accept, for want of file descriptors most often.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Whether somebody has been authenticated on the connection that a request came over. Until then
+/// it has a place among strangers.
+#[derive(Clone)]
+pub(crate) struct Standing(pub(crate) Arc<Place>);
 
 /// Accepts until the gateway closes. The connections go on; each holds its place.
 pub(crate) async fn accept(inner: &Arc<Inner>, router: &axum::Router, listener: TcpListener) {
@@ -33,14 +42,36 @@ pub(crate) async fn accept(inner: &Arc<Inner>, router: &axum::Router, listener: 
     closing
         .run_until_cancelled(async {
             loop {
-                let place = Arc::clone(&inner.connections).acquire_owned().await;
-                let place = place.expect("the semaphore is never closed");
                 let (stream, peer) = next(&listener).await;
+                let place = place(inner).await;
+                let stranger = inner.unknown_connections.enter(Source::of(Some(peer.ip())));
                 let (inner, router) = (Arc::clone(inner), router.clone());
-                tokio::spawn(serve(inner, router, stream, peer, place));
+                tokio::spawn(async move {
+                    let standing = Standing(Arc::new(stranger));
+                    let served = serve(&inner, router, stream, peer, standing.clone());
+                    tokio::select! {
+                        () = served => {}
+                        () = standing.0.taken_away() => {
+                            tracing::debug!(%peer, "a connection gave way to another one");
+                        }
+                    }
+                    drop(place);
+                });
             }
         })
         .await;
+}
+
+/// A place for one more connection. Where there is none, a stranger gives way; where there is no
+/// stranger either, it waits.
+async fn place(inner: &Inner) -> OwnedSemaphorePermit {
+    let places = &inner.connections;
+    if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+        return place;
+    }
+    inner.unknown_connections.make_room();
+    let place = Arc::clone(places).acquire_owned().await;
+    place.expect("the semaphore is never closed")
 }
 
 async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
@@ -64,11 +95,11 @@ async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 }
 
 async fn serve(
-    inner: Arc<Inner>,
+    inner: &Inner,
     router: axum::Router,
     mut stream: TcpStream,
     peer: SocketAddr,
-    _place: OwnedSemaphorePermit,
+    standing: Standing,
 ) {
     let patience = Duration::from_millis(inner.limits.header_timeout_ms);
     let closing = &inner.closing;
@@ -78,6 +109,7 @@ async fn serve(
     };
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(standing.clone());
         let mut router = router.clone();
         async move {
             Ok::<Response<Body>, Infallible>(match router.call(request).await {
@@ -87,8 +119,10 @@ async fn serve(
         }
     });
     let (reader, writer) = stream.into_split();
+    let unread = Duration::from_millis(inner.limits.unread_timeout_ms);
+    let writer = Unread::new(writer, unread);
     let io = TokioIo::new(tokio::io::join(Cursor::new(read).chain(reader), writer));
-    let builder = builder(&inner, patience, is_http2);
+    let builder = builder(inner, patience, is_http2);
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut closed = pin!(closing.cancelled());
     let mut is_closing = false;

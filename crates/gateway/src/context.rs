@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, Request};
 use quorate_coordinator::Caller;
 
 use crate::auth::Identity;
+use crate::proxies::Proxies;
 
 /// The header that names a request, in and out.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
@@ -35,16 +36,17 @@ impl Protocol {
 pub(crate) struct Context {
     pub(crate) protocol: Protocol,
     pub(crate) request_id: String,
-    /// Where the connection comes from.
+    /// Where the call comes from: the connection's address, or what a trusted proxy says.
     pub(crate) address: Option<IpAddr>,
     pub(crate) ip_address: Option<String>,
     pub(crate) user_agent: Option<String>,
 }
 
 impl Context {
-    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+    pub(crate) fn of<B>(request: &Request<B>, proxies: &Proxies) -> Self {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        let address = peer.map(|ConnectInfo(address)| address.ip());
+        let address =
+            peer.map(|ConnectInfo(address)| proxies.client(address.ip(), request.headers()));
         Self {
             protocol: Protocol::of(request.headers()),
             request_id: request_id(request.headers()),

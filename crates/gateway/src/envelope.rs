@@ -29,7 +29,7 @@ pub(crate) async fn envelope(
     next: Next,
 ) -> Response {
     let started = Instant::now();
-    let context = Context::of(&request);
+    let context = Context::of(&request, &gateway.0.proxies);
     request.extensions_mut().insert(context.clone());
     let matched = request.extensions().get::<MatchedPath>();
     // The pattern, not the path: no ids of callers in metrics.

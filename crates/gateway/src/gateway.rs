@@ -9,7 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Credentials, Decoy};
 use crate::config::GatewayLimits;
+use crate::crowd::Crowd;
 use crate::intake::FailureBudget;
+use crate::places::Places;
+use crate::proxies::Proxies;
 use crate::rates::Rates;
 use crate::routes::{self, Readiness};
 
@@ -21,6 +24,8 @@ pub struct GatewayParts {
     pub credentials: Credentials,
     /// Where metrics are rendered.
     pub metrics: PrometheusHandle,
+    /// Proxies that are believed.
+    pub proxies: Proxies,
     /// Limits.
     pub limits: GatewayLimits,
 }
@@ -36,10 +41,16 @@ pub(crate) struct Inner {
     pub(crate) limits: GatewayLimits,
     pub(crate) decoy: Decoy,
     pub(crate) rates: Rates,
-    /// Connections that may still be accepted.
+    pub(crate) proxies: Proxies,
+    /// Connections that may still be served.
     pub(crate) connections: Arc<Semaphore>,
+    /// Connections on which nobody has been authenticated.
+    pub(crate) unknown_connections: Arc<Crowd>,
+    /// Requests whose caller is not known yet.
+    pub(crate) unknown_requests: Arc<Crowd>,
+    /// Requests of authenticated callers.
     pub(crate) slots: Semaphore,
-    pub(crate) watchers: Arc<Semaphore>,
+    pub(crate) watchers: Arc<Places>,
     pub(crate) readiness: Readiness,
     /// Streams end when the service stops: nobody would end them otherwise.
     pub(crate) closing: CancellationToken,
@@ -55,13 +66,20 @@ impl Gateway {
             coordinator,
             credentials,
             metrics,
+            proxies,
             limits,
         } = parts;
         Self(Arc::new(Inner {
             slots: Semaphore::new(limits.max_concurrent_requests.min(Semaphore::MAX_PERMITS)),
-            watchers: Arc::new(Semaphore::new(
-                limits.max_watchers.min(Semaphore::MAX_PERMITS),
-            )),
+            watchers: Places::new(limits.max_watchers, limits.max_watchers_per_credential),
+            // The semaphore counts all; whoever comes when it is empty makes room here.
+            unknown_connections: Crowd::new("connection", usize::MAX, usize::MAX),
+            unknown_requests: Crowd::new(
+                "request",
+                limits.max_unknown_requests,
+                limits.max_unknown_requests_per_address,
+            ),
+            proxies,
             readiness: Readiness::default(),
             closing: CancellationToken::new(),
             coordinator,

@@ -15,13 +15,16 @@ use quorate_api::ErrorCode;
 use quorate_coordinator::{Caller, now};
 use quorate_store::{AuditEvent, AuditResult};
 use serde_json::json;
+use tokio::sync::SemaphorePermit;
 
 use crate::answer::Part;
-use crate::auth::authenticate;
+use crate::auth::{named, prove};
+use crate::connection::Standing;
 use crate::context::{Context, Protocol};
 use crate::error::ApiError;
 use crate::gateway::{Gateway, Inner};
 use crate::grpc::{self, Message};
+use crate::source::Source;
 
 /// Counts audit records of one kind of refusals that cost their senders nothing, so that they cannot fill the disk.
 #[derive(Default)]
@@ -56,20 +59,21 @@ pub(crate) async fn intake(
     next: Next,
 ) -> Response {
     let inner = &gateway.0;
-    let Ok(_slot) = inner.slots.try_acquire() else {
-        let message = "too many requests at one time";
-        return ApiError::new(ErrorCode::RateLimited, message).into_response();
-    };
     let context = request.extensions().get::<Context>().cloned();
-    let context = context.unwrap_or_else(|| Context::of(&request));
+    let context = context.unwrap_or_else(|| Context::of(&request, &inner.proxies));
     let operation = operation(&request);
-    if let Err(refusal) = inner.rates.admit_address(context.address) {
+    let (mut parts, body) = request.into_parts();
+    let admitted = inner.rates.admit_address(context.address, named(&parts));
+    if let Err(refusal) = admitted {
         record_limited(inner, &context, None, &operation, &refusal).await;
         return refusal.into_response();
     }
-    let (mut parts, body) = request.into_parts();
     let refusal = match admit(inner, &context, &parts, body).await {
-        Ok((caller, received)) => {
+        Ok(Admitted {
+            caller,
+            received,
+            slot: _slot,
+        }) => {
             if let Err(refusal) = inner.rates.admit_credential(&caller.credential) {
                 let key = Some(caller.credential);
                 record_limited(inner, &context, key, &operation, &refusal).await;
@@ -88,9 +92,13 @@ pub(crate) async fn intake(
             }
             return response;
         }
-        Err(error) => error,
+        Err(Refused::Crowded(refusal)) => {
+            record_limited(inner, &context, None, &operation, &refusal).await;
+            return refusal.into_response();
+        }
+        Err(Refused::Unknown(error)) => error,
     };
-    inner.rates.count_failure(context.address);
+    inner.rates.count_failure(context.address, named(&parts));
     record_stranger(inner, &context, &operation, &refusal).await;
     refusal.into_response()
 }
@@ -143,17 +151,68 @@ impl Received {
     }
 }
 
-async fn admit(
-    inner: &Inner,
+/// An authenticated request, with its slot among those that are served.
+struct Admitted<'a> {
+    caller: Caller,
+    received: Received,
+    slot: SemaphorePermit<'a>,
+}
+
+/// Why a request is not served.
+enum Refused {
+    /// Nobody knows whose it is; it counts as a failed authentication.
+    Unknown(ApiError),
+    /// Nothing is wrong with it, there is no room.
+    Crowded(ApiError),
+}
+
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Self {
+        Self::Unknown(error)
+    }
+}
+
+fn crowded(limit: &str, message: &str) -> Refused {
+    let error = ApiError::new(ErrorCode::RateLimited, message).with("limit", limit);
+    Refused::Crowded(error)
+}
+
+/// Hears a request out and learns whose it is. Until then it holds a place among strangers, which
+/// another one may take; only an authenticated one gets a slot for as long as it is served.
+async fn admit<'a>(
+    inner: &'a Inner,
     context: &Context,
     parts: &Parts,
     body: Body,
-) -> Result<(Caller, Received), ApiError> {
+) -> Result<Admitted<'a>, Refused> {
     check_headers(inner, parts)?;
-    let body = read_body(inner, parts, body).await?;
+    let place = inner.unknown_requests.enter(Source::of(context.address));
+    let body = place.hold(read_body(inner, parts, body)).await;
+    let body = body.ok_or_else(|| {
+        let message = "too many requests at one time that have not arrived whole";
+        crowded("unknown_requests", message)
+    })??;
     let received = Received::read(inner, parts, body)?;
-    let identity = authenticate(inner, parts, &received.signed).await?;
-    Ok((context.caller(&identity), received))
+    let proven = prove(inner, parts, &received.signed)?;
+    drop(place);
+    let slot = inner.slots.try_acquire();
+    let slot = slot.map_err(|_| {
+        crowded(
+            "concurrent_requests",
+            "too many requests are served at one time",
+        )
+    })?;
+    let identity = proven.spend_nonce(inner).await?;
+    inner.rates.prove(context.address, &identity.key);
+    if let Some(Standing(connection)) = parts.extensions.get() {
+        connection.leave();
+    }
+    let caller = context.caller(&identity);
+    Ok(Admitted {
+        caller,
+        received,
+        slot,
+    })
 }
 
 fn check_headers(inner: &Inner, parts: &Parts) -> Result<(), ApiError> {

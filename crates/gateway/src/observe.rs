@@ -39,6 +39,14 @@ fn describe() {
         "Requests refused by a rate, by limit"
     );
     describe_counter!(
+        "mpc_strangers_cut_off_total",
+        "Requests, connections and health checks of unknown callers that gave way, by kind"
+    );
+    describe_counter!(
+        "mpc_unread_streams_total",
+        "Streams of progress that ended because nobody read them"
+    );
+    describe_counter!(
         "mpc_audit_events_total",
         "Audit records that the gateway wrote, by kind"
     );

@@ -41,16 +41,27 @@ fn header<'a>(parts: &'a Parts, name: &str) -> Result<&'a str, ApiError> {
     }
 }
 
-/// Authenticates a request.
+/// The credential that a request names, right or wrong.
+pub(crate) fn named(parts: &Parts) -> Option<&str> {
+    header(parts, KEY).ok()
+}
+
+/// A request whose proof is right and whose time has not passed; its nonce is not spent yet.
+pub(crate) struct Proven<'a> {
+    identity: Identity,
+    nonce: &'a str,
+    forget_at: UnixMillis,
+}
+
+/// Authenticates a request, but for its nonce. It waits for nothing.
 ///
 /// # Security
-/// An unknown credential costs the same work as a known one, and the answer is the same. The nonce
-/// is recorded only after the proof is right: nobody else can use up a nonce. It is kept as long as its timestamp can pass, in the store, so a restart does not open a window.
-pub(crate) async fn authenticate(
+/// An unknown credential costs the same work as a known one, and the answer is the same.
+pub(crate) fn prove<'a>(
     gateway: &Inner,
-    parts: &Parts,
+    parts: &'a Parts,
     body: &[u8],
-) -> Result<Identity, ApiError> {
+) -> Result<Proven<'a>, ApiError> {
     let (key, timestamp) = (header(parts, KEY)?, header(parts, TIMESTAMP)?);
     let (nonce, signature) = (header(parts, NONCE)?, header(parts, SIGNATURE)?);
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -73,18 +84,39 @@ pub(crate) async fn authenticate(
     }
     // One second more than the timestamp can pass.
     let forget_at = UnixMillis::from(sent_at.plus(window + 1));
-    let store = gateway.coordinator.store();
-    match store
-        .use_nonce(key.to_owned(), nonce.to_owned(), forget_at)
-        .await?
-    {
-        NonceUse::Fresh => Ok(Identity {
-            key: key.to_owned(),
-            tenant: known.tenant.clone(),
-        }),
-        NonceUse::Replayed => {
-            let message = "this nonce was used before with this credential";
-            Err(ApiError::new(ErrorCode::RequestReplayed, message))
+    let identity = Identity {
+        key: key.to_owned(),
+        tenant: known.tenant.clone(),
+    };
+    Ok(Proven {
+        identity,
+        nonce,
+        forget_at,
+    })
+}
+
+impl Proven<'_> {
+    /// Spends the nonce.
+    ///
+    /// # Security
+    /// It is recorded only after the proof is right: nobody else can use up a nonce. It is kept as
+    /// long as its timestamp can pass, in the store, so a restart does not open a window.
+    pub(crate) async fn spend_nonce(self, gateway: &Inner) -> Result<Identity, ApiError> {
+        let Self {
+            identity,
+            nonce,
+            forget_at,
+        } = self;
+        let store = gateway.coordinator.store();
+        match store
+            .use_nonce(identity.key.clone(), nonce.to_owned(), forget_at)
+            .await?
+        {
+            NonceUse::Fresh => Ok(identity),
+            NonceUse::Replayed => {
+                let message = "this nonce was used before with this credential";
+                Err(ApiError::new(ErrorCode::RequestReplayed, message))
+            }
         }
     }
 }

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
-const SECOND: u64 = 1_000_000_000;
+pub(super) const SECOND: u64 = 1_000_000_000;
 
 /// Buckets of equal size, by name. Times are nanoseconds since a start of the caller's.
 pub(super) struct Buckets<K> {

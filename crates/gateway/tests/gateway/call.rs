@@ -8,7 +8,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use http_body_util::BodyExt as _;
 use quorate_coordinator::now;
 use quorate_gateway::{
-    Credentials, Gateway, GatewayLimits, GatewayParts, SignedHeaders, sign_request,
+    Credentials, Gateway, GatewayLimits, GatewayParts, Proxies, SignedHeaders, sign_request,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -71,6 +71,10 @@ impl Api {
     }
 
     pub fn gateway(world: &World, limits: GatewayLimits) -> (Gateway, Self) {
+        Self::behind(world, Proxies::default(), limits)
+    }
+
+    pub fn behind(world: &World, proxies: Proxies, limits: GatewayLimits) -> (Gateway, Self) {
         let entry = |key: &str, tenant: &str, byte: &str| json!({"key": key, "tenant": tenant, "name": key, "secret": byte.repeat(32)});
         let public_key = hex::encode(SigningKey::from_bytes(&[0x33; 32]).verifying_key());
         let service = json!({
@@ -86,6 +90,7 @@ impl Api {
             coordinator: Arc::clone(world.coordinator()),
             credentials: Credentials::from_json(file.to_string().as_bytes()).unwrap(),
             metrics: recorder.handle(),
+            proxies,
             limits,
         });
         let api = Self {

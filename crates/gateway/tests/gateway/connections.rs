@@ -12,13 +12,13 @@ use tokio::task::JoinHandle;
 use crate::call::Api;
 use crate::support::world::{PATIENCE, World};
 
-struct Served {
-    address: SocketAddr,
+pub struct Served {
+    pub address: SocketAddr,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
-async fn serve(gateway: Gateway) -> Served {
+pub async fn serve(gateway: Gateway) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -39,7 +39,7 @@ async fn serve(gateway: Gateway) -> Served {
 
 impl Served {
     /// Sends these bytes and reads until the server closes.
-    async fn answer(&self, sent: &[u8]) -> String {
+    pub async fn answer(&self, sent: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(sent).await.unwrap();
         let mut read = Vec::new();
@@ -50,7 +50,7 @@ impl Served {
         String::from_utf8_lossy(&read).into_owned()
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.stop.send(()).unwrap();
         let ended = tokio::time::timeout(PATIENCE, self.task).await;
         ended.expect("it stops").unwrap();
@@ -139,19 +139,61 @@ async fn http2__should_be_found_by_its_greeting_in_parts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections__must_be_limited_and_later_ones_wait() {
+async fn connections__must_be_limited_and_strangers_give_way() {
+    let world = World::without_nodes(3).await;
+    let limits = GatewayLimits {
+        max_connections: 1,
+        ..GatewayLimits::default()
+    };
+    let served = serve(Api::gateway(&world, limits).0).await;
+    let asked = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    // Silent ones, and one that was answered without being authenticated.
+    let mut strangers = Vec::new();
+    for sent in [
+        &b""[..],
+        b"",
+        b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n",
+    ] {
+        let mut stranger = TcpStream::connect(served.address).await.unwrap();
+        stranger.write_all(sent).await.unwrap();
+        if !sent.is_empty() {
+            stranger.read_u8().await.unwrap();
+        }
+        strangers.push(stranger);
+    }
+    assert!(served.answer(asked).await.contains("200 OK"));
+    for mut stranger in strangers {
+        let mut rest = Vec::new();
+        let ended = tokio::time::timeout(PATIENCE, stranger.read_to_end(&mut rest)).await;
+        // Closed or reset.
+        let _ = ended.expect("it has given way");
+    }
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connection_of_a_known_caller__must_not_give_way() {
     let world = World::without_nodes(3).await;
     let limits = GatewayLimits {
         max_connections: 1,
         ..impatient()
     };
-    let served = serve(Api::gateway(&world, limits).0).await;
-    let asked = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    let idle = TcpStream::connect(served.address).await.unwrap();
-    // The second waits until the first, which is silent, has lost its place.
+    let (gateway, api) = Api::gateway(&world, limits);
+    let served = serve(gateway).await;
+    let mut known = TcpStream::connect(served.address).await.unwrap();
+    let path = "/api/v1/keys";
+    let head = api.request("GET", path, b"").into_parts().0.headers;
+    let mut sent = format!("GET {path} HTTP/1.1\r\nHost: x\r\n");
+    for (name, value) in &head {
+        sent += &format!("{name}: {}\r\n", value.to_str().unwrap());
+    }
+    sent += "\r\n";
+    known.write_all(sent.as_bytes()).await.unwrap();
+    known.read_u8().await.unwrap();
+    // Another one waits until the known one has been silent for its time.
     let started = std::time::Instant::now();
+    let asked = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     assert!(served.answer(asked).await.contains("200 OK"));
     assert!(started.elapsed() >= Duration::from_millis(200));
-    drop(idle);
     served.stop().await;
 }

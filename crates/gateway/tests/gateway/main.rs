@@ -21,6 +21,8 @@ mod idempotency;
 mod openapi;
 mod rates;
 mod reading;
+mod strangers;
 mod streams;
 #[path = "../../../coordinator/tests/coordinator/support/support.rs"]
 mod support;
+mod watchers;

@@ -23,7 +23,7 @@ use crate::support::client::transfer;
 use crate::support::double::Script;
 use crate::support::world::{PATIENCE, World};
 
-async fn started(world: &World, api: &Api, n: u8) -> String {
+pub async fn started(world: &World, api: &Api, n: u8) -> String {
     let key = world.create_key(2).await.key_id;
     let request = Some(sign(&world.client.sign(&key, &transfer(n))));
     let message = pb::CreateSigningSessionRequest { request };
@@ -31,7 +31,7 @@ async fn started(world: &World, api: &Api, n: u8) -> String {
     started.unwrap().into_inner().session.unwrap().session_id
 }
 
-fn watch(session_id: &str) -> pb::WatchSigningSessionRequest {
+pub fn watch(session_id: &str) -> pb::WatchSigningSessionRequest {
     pb::WatchSigningSessionRequest {
         session_id: session_id.to_owned(),
     }
@@ -135,7 +135,7 @@ async fn watch__must_be_limited_hidden_and_end_at_its_deadline() {
     let hidden = api.other().grpc().watch_signing_session(watch(&id)).await;
     refused(hidden.map(|_| ()), Code::NotFound, "NOT_FOUND");
     let mut request = Request::new(watch(&id));
-    request.set_timeout(Duration::from_millis(400));
+    request.set_timeout(Duration::from_secs(2));
     let open = api
         .grpc()
         .watch_signing_session(request)
