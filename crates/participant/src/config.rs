@@ -129,6 +129,8 @@ pub struct SessionLimits {
     pub sign_round_timeout_ms: u64,
     /// How long a round of key generation may wait for its messages (OT set-up is computed in it).
     pub keygen_round_timeout_ms: u64,
+    /// How long a new key may wait for links to all its members before anything is bound.
+    pub links_timeout_ms: u64,
     /// How long a new key may wait for the signatures of all nodes.
     pub certify_timeout_ms: u64,
     /// How far a client's clock may be ahead.
@@ -196,6 +198,7 @@ impl Default for SessionLimits {
             max_sessions: 256,
             sign_round_timeout_ms: 3_000,
             keygen_round_timeout_ms: 60_000,
+            links_timeout_ms: 6_000,
             certify_timeout_ms: 15_000,
             clock_tolerance_seconds: 30,
             cached_keys: 64,

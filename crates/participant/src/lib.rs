@@ -27,6 +27,7 @@ mod held_key;
 mod identity;
 mod key_cache;
 mod link_message;
+mod link_watch;
 mod links;
 mod mailbox;
 mod node;

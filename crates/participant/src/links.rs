@@ -36,6 +36,7 @@ fn handle(node: &Arc<Node>, chores: &Chores, event: LinkEvent) {
     match event {
         LinkEvent::Up { peer, .. } => {
             tracing::info!(%peer, "link up");
+            node.link_watch.wake();
             later(chores, &peer, Chore::LinkUp);
         }
         LinkEvent::Down { peer, reason } => {

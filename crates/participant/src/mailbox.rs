@@ -343,6 +343,13 @@ impl Mailboxes {
         room
     }
 
+    /// Whether a session was cancelled.
+    pub(crate) fn is_cancelled(&self, owner: SessionId) -> bool {
+        let inner = self.inner.lock();
+        let cancelled = inner.cancelled.get(&owner);
+        cancelled.is_some_and(|cancelled| cancelled.load(Ordering::SeqCst))
+    }
+
     /// Ends all parts of a session, now and later.
     pub(crate) fn cancel(&self, owner: SessionId) {
         let mut inner = self.inner.lock();

@@ -20,6 +20,7 @@ use crate::config::SessionLimits;
 use crate::gate::Gates;
 use crate::identity::Identity;
 use crate::key_cache::KeyCache;
+use crate::link_watch::LinkWatch;
 use crate::mailbox::{MailboxLimits, Mailboxes};
 use crate::refusal::Refusal;
 use crate::settle::Settlement;
@@ -68,6 +69,7 @@ pub(crate) struct Node {
     pub(crate) settlement: Settlement,
     pub(crate) untold_bans: bans::Untold,
     pub(crate) gates: Gates,
+    pub(crate) link_watch: LinkWatch,
     pub(crate) limits: SessionLimits,
     links: OnceLock<Links>,
     /// Sessions that run, and what was asked for in each.
@@ -111,6 +113,7 @@ impl Node {
             settlement: Settlement::default(),
             untold_bans: bans::Untold::default(),
             gates: Gates::default(),
+            link_watch: LinkWatch::default(),
             links: OnceLock::new(),
             running: Mutex::default(),
             pairs_in_use: Mutex::default(),
@@ -135,6 +138,11 @@ impl Node {
     /// The links, once they listen.
     pub(crate) fn links(&self) -> Option<&Links> {
         self.links.get()
+    }
+
+    /// Whether messages to a peer are accepted now.
+    pub(crate) fn is_linked(&self, peer: &NodeId) -> bool {
+        self.links().is_some_and(|links| links.connected(peer))
     }
 
     /// Handshakes of links that came to nothing, by reason.
@@ -213,6 +221,12 @@ impl Node {
         self.pairs_in_use.lock().insert(session, pairs);
     }
 
+    /// Ends a session, wherever it stands.
+    pub(crate) fn cancel(&self, session: SessionId) {
+        self.mailboxes.cancel(session);
+        self.link_watch.wake();
+    }
+
     /// Ends every session that uses a pair's generation (row C15).
     pub(crate) fn cancel_users_of(&self, peer: &NodeId, generation: Digest32) {
         let sessions: Vec<SessionId> = {
@@ -229,7 +243,7 @@ impl Node {
                 .collect()
         };
         for session in sessions {
-            self.mailboxes.cancel(session);
+            self.cancel(session);
         }
     }
 

@@ -148,7 +148,7 @@ fn obey(node: &Arc<Node>, command: Command, events: &EventSender, place: Option<
             });
         }
         Command::Cancel(cancel) => match session_id(&cancel.session_id) {
-            Some(session) if node.is_running(session) => node.mailboxes.cancel(session),
+            Some(session) if node.is_running(session) => node.cancel(session),
             _ => {}
         },
     }

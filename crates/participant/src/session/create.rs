@@ -27,7 +27,7 @@ use crate::randomness::{SystemRandomness, reseed_engine};
 use crate::refusal::Refusal;
 use crate::report::Report;
 use crate::session::Ended;
-use crate::{settle, statement};
+use crate::{link_watch, settle, statement};
 
 /// What all parts of one creation need.
 struct Creation<'a> {
@@ -58,6 +58,10 @@ pub(super) fn run(
     if let Some(certificate) = existing(node, proposal, intent, key).map_err(refuse)? {
         return Ok(certificate);
     }
+    wait_for_links(node, proposal, create, &plan, report).inspect_err(|abort| {
+        let refusal = Refusal::retry(ErrorCode::NodeUnavailable, not_linked(abort, create));
+        subject.refused(node.keystore.audit(), &refusal);
+    })?;
     let begun = bind(node, proposal, intent)
         .and_then(|()| subject.begin(node.keystore.audit()))
         .map_err(refuse)?;
@@ -103,6 +107,35 @@ pub(super) fn run(
             Err(refusal.into())
         }
     }
+}
+
+/// Binds nothing yet: a creation without all its links would fail at its first message.
+fn wait_for_links(
+    node: &Node,
+    proposal: &Proposal,
+    create: &CreateKey,
+    plan: &CreatePlan,
+    report: &Report,
+) -> Result<(), Abort> {
+    let deadline = Instant::now() + Duration::from_millis(node.limits.links_timeout_ms);
+    let (session, committee) = (proposal.session, &create.committee);
+    link_watch::wait_for_members(node, session, committee, deadline, |awaiting| {
+        let progress = quorate_protocol::Progress {
+            round: 0,
+            name: "links",
+            rounds: plan.protocol.keygen_rounds,
+            awaiting,
+        };
+        report.progress(&progress, 0, plan.protocol.keygen_rounds);
+    })
+}
+
+fn not_linked(abort: &Abort, create: &CreateKey) -> String {
+    let members = abort.culprits.iter();
+    let members = members.filter_map(|index| create.committee.node(*index));
+    let names: Vec<&str> = members.map(NodeId::as_str).collect();
+    let reason = abort.reason.name();
+    format!("before anything was bound: {reason}; no link to {names:?}")
 }
 
 fn subject(

@@ -25,6 +25,7 @@ mod housekeeping_flood;
 mod identities;
 #[cfg(feature = "danger_byzantine")]
 mod key_generation_attacks;
+mod links_awaited;
 mod relay;
 mod revocation;
 mod secrets;

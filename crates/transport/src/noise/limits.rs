@@ -35,7 +35,7 @@ pub struct LinkLimits {
     pub write_timeout: Duration,
     /// First wait before dialling again. Default 100 ms.
     pub reconnect_min: Duration,
-    /// Longest wait before dialling again. Default 10 s.
+    /// Longest wait before dialling again: what a node that was away misses at most. Default 2 s.
     pub reconnect_max: Duration,
     /// Direct dials in a row that fail before a pair uses the relay. Default 3.
     pub relay_after_failures: u32,
@@ -68,7 +68,7 @@ impl Default for LinkLimits {
             silence_timeout: Duration::from_secs(7),
             write_timeout: Duration::from_secs(7),
             reconnect_min: Duration::from_millis(100),
-            reconnect_max: Duration::from_secs(10),
+            reconnect_max: Duration::from_secs(2),
             relay_after_failures: 3,
             direct_retry_min: Duration::from_secs(1),
             rehandshake_after: Duration::from_secs(3600),
