@@ -218,6 +218,12 @@ impl BanList {
         known.holds(generation, peer, me) || known.holds(generation, me, peer)
     }
 
+    /// Every banned generation of the pair of this node and `peer`, whichever of the two reported it.
+    #[must_use]
+    pub fn of_pair(&self, peer: &NodeId) -> Vec<Digest32> {
+        self.known.read().of_pair(self.signer.node(), peer)
+    }
+
     /// All durable bans, those of other pairs too, in a fixed order.
     #[must_use]
     pub fn all(&self) -> Vec<SignedBan> {

@@ -48,6 +48,16 @@ pub enum Check {
     HeadReached,
     /// The marker of the keystore is that of this node.
     Marker,
+    /// 11.1 The index names a pair state as usable, and its file is there.
+    PairPresent,
+    /// 11.2 The file of a pair state is not larger than its limit.
+    PairSize,
+    /// 11.3 The file of a pair state is the one that the index names.
+    PairDigest,
+    /// 11.4 The master key opens the pair state, for this pair and generation.
+    PairSecret,
+    /// 11.5 What was opened is state of this pair and generation.
+    PairForm,
 }
 
 impl Check {
@@ -74,6 +84,11 @@ impl Check {
             Self::HeadSignature => "signature of the head",
             Self::HeadReached => "length named by the signed head",
             Self::Marker => "keystore marker",
+            Self::PairPresent => "pair state present",
+            Self::PairSize => "size of the pair state",
+            Self::PairDigest => "digest of the pair state in the index",
+            Self::PairSecret => "authenticated decryption of the pair state",
+            Self::PairForm => "form of the pair state",
         }
     }
 
@@ -92,6 +107,15 @@ impl Check {
             }
             Self::Index | Self::HeadSignature | Self::HeadReached | Self::Marker => {
                 "restore the keystore of this node from its newest backup; do not delete the file"
+            }
+            Self::PairPresent
+            | Self::PairSize
+            | Self::PairDigest
+            | Self::PairSecret
+            | Self::PairForm => {
+                "nothing to restore: the two nodes make new state by themselves once they are \
+                 linked, unless the pair is banned; look at the disk, and leave the file for those \
+                 who do"
             }
             _ => {
                 "restore the folder from a backup of the same epoch, or repair the share from the \

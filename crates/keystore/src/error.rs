@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quorate_types::KeyId;
+use quorate_types::{Digest32, KeyId, NodeId};
 use thiserror::Error;
 
 use crate::append_log::LogError;
@@ -37,6 +37,14 @@ pub enum KeystoreError {
     /// The metadata name another node than the one that owns this keystore.
     #[error("the share of key `{0}` belongs to another node")]
     InvalidOwner(KeyId),
+    /// There is no state of this pair and generation that this can be done with.
+    #[error("no state of generation {generation} with `{peer}` that this can be done with")]
+    InvalidPairState {
+        /// The other node.
+        peer: NodeId,
+        /// The generation.
+        generation: Digest32,
+    },
     /// Something is larger than its limit.
     #[error("{what} has {length} bytes, more than the limit of {limit}")]
     InvalidSize {

@@ -1,7 +1,6 @@
 //! The signed index: every share that this node has or had, its state, and the digests of its files.
 //!
-//! A log of entries, each chained to the one before and signed by the node, so that adding a key
-//! costs one record and not the whole list. `docs/protocols/share-files.md` §5.
+//! `docs/protocols/share-files.md` §5.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,15 +10,13 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use quorate_types::{Canonical as _, DecodeError, Digest32, Epoch, KeyId, Reader, Writer};
 
-use crate::append_log::{AppendLog, LogError, LogKind, TornTail};
-use crate::damage::Check;
+use crate::append_log::{LogError, LogKind, TornTail};
 use crate::error::KeystoreError;
 use crate::limits::Limits;
 use crate::share_files::FileDigests;
+use crate::signed_chain::{ChainEntry, SignedChain};
 use crate::signer::NodeSigner;
 use crate::storage::Storage;
-
-pub(crate) const KIND: LogKind = LogKind::new("share index");
 
 /// State of a share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -85,92 +82,41 @@ pub struct ShareEntry {
     pub(crate) files: FileDigests,
 }
 
-struct Inner {
-    sequence: u64,
-    previous: Digest32,
-    entries: BTreeMap<KeyId, ShareEntry>,
+impl ChainEntry for ShareEntry {
+    const KIND: LogKind = LogKind::new("share index");
+    const TAG: &'static str = "quorate share index v1";
+    const GENESIS: &'static [u8] = b"quorate share index genesis v1";
+    const LINK: &'static [u8] = b"quorate share index link v1";
+
+    fn write(&self, out: &mut Writer) {
+        out.value(&self.key_id)
+            .value(&self.epoch)
+            .u8(self.state.code());
+        out.value(&self.files.metadata).value(&self.files.seal);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let key_id = KeyId::read(input)?;
+        let epoch = Epoch::read(input)?;
+        let state = ShareState::from_code(input.u8("state")?);
+        let files = FileDigests {
+            metadata: Digest32::read(input)?,
+            seal: Digest32::read(input)?,
+        };
+        let what = "share state";
+        Ok(Self {
+            key_id,
+            epoch,
+            state: state.ok_or(DecodeError::Unknown { what })?,
+            files,
+        })
+    }
 }
 
 /// The open index.
 pub(crate) struct ShareIndex {
-    log: AppendLog,
-    inner: Mutex<Inner>,
-}
-
-impl Inner {
-    fn empty(signer: &NodeSigner) -> Self {
-        let node = signer.node().as_str().as_bytes();
-        Self {
-            sequence: 0,
-            previous: Digest32::of(b"quorate share index genesis v1", &[node]),
-            entries: BTreeMap::new(),
-        }
-    }
-
-    /// Bytes of the next record, and the link to it.
-    fn next_record(&self, entry: &ShareEntry, signer: &NodeSigner) -> (Vec<u8>, Digest32) {
-        let mut out = Writer::new();
-        out.text("quorate share index v1");
-        out.u64(self.sequence + 1).value(&self.previous);
-        out.value(&entry.key_id)
-            .value(&entry.epoch)
-            .u8(entry.state.code());
-        out.value(&entry.files.metadata).value(&entry.files.seal);
-        let mut record = out.finish();
-        let signature = signer.sign(&record);
-        record.extend_from_slice(&signature);
-        let link = Digest32::of(b"quorate share index link v1", &[&record]);
-        (record, link)
-    }
-
-    /// Checks a stored record against the one that would be written in its place.
-    ///
-    /// Ed25519 is deterministic and the record has one encoding, so equality covers place, link,
-    /// form and signature at once.
-    fn replay(&mut self, record: &[u8], signer: &NodeSigner) -> Result<(), BadEntry> {
-        let entry = parse(record).map_err(|_| BadEntry)?;
-        let (expected, link) = self.next_record(&entry, signer);
-        if expected != record {
-            return Err(BadEntry);
-        }
-        self.advance(entry, link);
-        Ok(())
-    }
-
-    fn advance(&mut self, entry: ShareEntry, link: Digest32) {
-        self.sequence += 1;
-        self.previous = link;
-        self.entries.insert(entry.key_id, entry);
-    }
-}
-
-/// An entry that this node did not write in this place.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "check `{}` failed: not an entry that this node signed for this place",
-    Check::Index
-)]
-struct BadEntry;
-
-fn parse(record: &[u8]) -> Result<ShareEntry, DecodeError> {
-    let mut input = Reader::new(record);
-    input.text("tag", 64)?;
-    input.u64("sequence")?;
-    input.take("previous", 32)?;
-    let key_id = KeyId::read(&mut input)?;
-    let epoch = Epoch::read(&mut input)?;
-    let state = ShareState::from_code(input.u8("state")?);
-    let files = FileDigests {
-        metadata: Digest32::read(&mut input)?,
-        seal: Digest32::read(&mut input)?,
-    };
-    let what = "share state";
-    Ok(ShareEntry {
-        key_id,
-        epoch,
-        state: state.ok_or(DecodeError::Unknown { what })?,
-        files,
-    })
+    chain: SignedChain<ShareEntry>,
+    entries: Mutex<BTreeMap<KeyId, ShareEntry>>,
 }
 
 impl ShareIndex {
@@ -184,23 +130,23 @@ impl ShareIndex {
         signer: &NodeSigner,
         limits: &Limits,
     ) -> Result<(Self, Option<TornTail>), LogError> {
-        let mut inner = Inner::empty(signer);
-        let mut visit = |record: &[u8]| Ok(inner.replay(record, signer)?);
-        let (log, torn) = AppendLog::open(storage, path, KIND, limits.queued_bytes, &mut visit)?;
-        let inner = Mutex::new(inner);
-        Ok((Self { log, inner }, torn))
+        let mut entries = BTreeMap::new();
+        let mut visit = |entry: ShareEntry| drop(entries.insert(entry.key_id, entry));
+        let (chain, torn) = SignedChain::open(storage, path, signer, limits, &mut visit)?;
+        let entries = Mutex::new(entries);
+        Ok((Self { chain, entries }, torn))
     }
 
     pub(crate) fn get(&self, key: KeyId) -> Option<ShareEntry> {
-        self.inner.lock().entries.get(&key).copied()
+        self.entries.lock().get(&key).copied()
     }
 
     pub(crate) fn all(&self) -> Vec<ShareEntry> {
-        self.inner.lock().entries.values().copied().collect()
+        self.entries.lock().values().copied().collect()
     }
 
     pub(crate) fn failure(&self) -> Option<LogError> {
-        self.log.failure()
+        self.chain.failure()
     }
 
     /// Writes the new state of a share; durable when this returns. The caller holds the key's lock.
@@ -208,17 +154,9 @@ impl ShareIndex {
     /// # Errors
     /// [`KeystoreError::Log`].
     pub(crate) fn put(&self, entry: ShareEntry, signer: &NodeSigner) -> Result<(), KeystoreError> {
-        let ticket = {
-            let mut inner = self.inner.lock();
-            let (record, link) = inner.next_record(&entry, signer);
-            let ticket = self.log.append(record)?;
-            inner.sequence += 1;
-            inner.previous = link;
-            ticket
-        };
-        ticket.wait()?;
+        self.chain.append(&entry, signer)?.wait()?;
         // Not visible before it is durable.
-        self.inner.lock().entries.insert(entry.key_id, entry);
+        self.entries.lock().insert(entry.key_id, entry);
         Ok(())
     }
 }

@@ -27,6 +27,7 @@ use crate::intent_record::IntentRecord;
 use crate::limits::Limits;
 use crate::lock::FolderLock;
 use crate::metadata::{MAX_METADATA_BYTES, ShareMetadata};
+use crate::pair_states::PairStates;
 use crate::seal::WrapKey;
 use crate::share_files::{
     CERTIFICATE, CheckedFiles, Failed, METADATA, ReadError, SEAL, ShareFiles,
@@ -51,6 +52,7 @@ pub struct Keystore {
     key_locks: Vec<RwLock<()>>,
     intents: Arc<IntentRecord>,
     bans: Arc<BanList>,
+    pairs: Arc<PairStates>,
     audit: Arc<AuditLog>,
     _lock: FolderLock,
 }
@@ -87,6 +89,12 @@ impl Keystore {
         &self.bans
     }
 
+    /// The states that this node shares with others.
+    #[must_use]
+    pub const fn pairs(&self) -> &Arc<PairStates> {
+        &self.pairs
+    }
+
     /// The audit log.
     #[must_use]
     pub const fn audit(&self) -> &Arc<AuditLog> {
@@ -105,10 +113,12 @@ impl Keystore {
         self.index.get(key).map(|entry| entry.state)
     }
 
-    /// Shares that cannot be used, and why.
+    /// Shares and pair states that cannot be used, and why.
     #[must_use]
     pub fn damaged(&self) -> Vec<Damage> {
-        self.damaged.lock().values().cloned().collect()
+        let mut damaged: Vec<Damage> = self.damaged.lock().values().cloned().collect();
+        damaged.extend(self.pairs.damaged());
+        damaged
     }
 
     /// Seals and stores a new share as pending, durably. Only then may the node sign *prepared*.
@@ -247,6 +257,7 @@ impl Keystore {
         let logs = [
             self.index.failure(),
             self.intents.failure(),
+            self.pairs.failure(),
             self.audit.failure(),
         ];
         let bans = self.bans.failure();

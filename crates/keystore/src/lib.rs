@@ -1,4 +1,5 @@
-//! Sealed shares by epoch, the record of what was signed, durable bans, the node's audit log.
+//! Sealed shares by epoch, sealed pair states, the record of what was signed, durable bans, the
+//! node's audit log.
 //!
 //! Everything that a participant must still know after a crash is here. What is acknowledged is
 //! durable; what is damaged is never used, and the error names the file, the check and the way to
@@ -27,8 +28,10 @@ mod limits;
 mod lock;
 mod master_key;
 mod metadata;
+mod pair_states;
 mod seal;
 mod share_files;
+mod signed_chain;
 mod signed_head;
 mod signer;
 mod storage;
@@ -44,6 +47,7 @@ pub use keystore::{Keystore, OpenReport, OpenedShare, PendingShare, Recovered};
 pub use limits::Limits;
 pub use master_key::{Argon2Cost, MasterKey, MasterKeyError, Protection};
 pub use metadata::{SHARE_FORMAT_VERSION, ShareMetadata};
+pub use pair_states::{PairStateStatus, PairStates};
 pub use seal::{DataKey, WrapError, WrapKey, open_secret, seal_secret};
 pub use signer::NodeSigner;
 pub use storage::{AppendFile, Disk, Storage, write_atomically};

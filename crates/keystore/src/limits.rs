@@ -5,6 +5,8 @@
 pub struct Limits {
     /// Most bytes of one share's payload.
     pub payload_bytes: usize,
+    /// Most bytes of the state that this node shares with one other, for one generation.
+    pub pair_state_bytes: usize,
     /// Most bytes of one epoch certificate.
     pub certificate_bytes: usize,
     /// Most digests that one intent may ask for.
@@ -25,6 +27,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             payload_bytes: 1 << 20,
+            pair_state_bytes: 64 << 10,
             certificate_bytes: 1 << 20,
             digests_per_intent: 1_024,
             attempts_per_intent: 256,

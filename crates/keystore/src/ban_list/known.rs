@@ -75,6 +75,16 @@ impl Known {
         self.bans.contains_key(&key)
     }
 
+    /// Generations that one of two nodes was banned for by the other, durably or not yet.
+    pub(super) fn of_pair(&self, one: &NodeId, other: &NodeId) -> Vec<Digest32> {
+        let binds =
+            |by: &NodeId, of: &NodeId| (by == one && of == other) || (by == other && of == one);
+        let of_pair = self.bans.keys().filter(|(_, of, by)| binds(by, of));
+        let mut generations: Vec<Digest32> = of_pair.map(|(generation, ..)| *generation).collect();
+        generations.dedup();
+        generations
+    }
+
     /// Whether this very ban is in force here, durably or not yet.
     pub(super) fn is_in_force(&self, ban: &Ban) -> bool {
         self.bans.contains_key(&key_of(ban))

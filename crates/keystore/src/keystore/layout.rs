@@ -40,6 +40,14 @@ impl Layout {
         self.root.join("index.log")
     }
 
+    pub(super) fn pairs_index(&self) -> PathBuf {
+        self.root.join("pairs.log")
+    }
+
+    pub(super) fn pairs(&self) -> PathBuf {
+        self.root.join("pairs")
+    }
+
     pub(super) fn intents(&self) -> PathBuf {
         self.root.join("intents.log")
     }

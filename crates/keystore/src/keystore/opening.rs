@@ -17,18 +17,22 @@ use crate::audit_log::{self, AuditLog, Begun};
 use crate::ban_list::{self, BanList};
 use crate::damage::{Check, Damage};
 use crate::error::KeystoreError;
-use crate::index::{self, ShareEntry, ShareIndex, ShareState};
+use crate::index::{ShareEntry, ShareIndex, ShareState};
 use crate::intent_record::{self, IntentRecord};
 use crate::limits::Limits;
 use crate::lock::FolderLock;
 use crate::metadata::SealedMetadata;
+use crate::pair_states::{self, PairStates};
 use crate::seal::WrapKey;
 use crate::share_files::{ReadError, SEAL, ShareFiles};
+use crate::signed_chain::ChainEntry as _;
 use crate::signed_head::SignedHead;
 use crate::signer::NodeSigner;
 use crate::storage::{Storage, write_atomically};
 
-const MARKER_VERSION: u16 = 1;
+/// Of what [`Keystore::create`] makes. Version 1 had no pair states.
+const MARKER_VERSION: u16 = 2;
+const VERSION_WITHOUT_PAIRS: u16 = 1;
 const MAX_MARKER_BYTES: usize = 4_096;
 /// An empty log is its header.
 const EMPTY_LOG_BYTES: usize = 48;
@@ -73,13 +77,13 @@ struct Marker {
 }
 
 impl Marker {
-    fn of(signer: &NodeSigner) -> Self {
+    fn of(signer: &NodeSigner, version: u16) -> Self {
         let key = signer.verifying_key();
         let mut out = Writer::new();
-        out.text("quorate keystore marker v1").u16(MARKER_VERSION);
+        out.text("quorate keystore marker v1").u16(version);
         out.value(signer.node()).fixed(key.as_bytes());
         Self {
-            version: MARKER_VERSION,
+            version,
             node_id: signer.node().to_string(),
             verifying_key: hex::encode(key.as_bytes()),
             signature: hex::encode(signer.sign(&out.finish())),
@@ -122,6 +126,7 @@ impl Keystore {
             layout.shares(),
             &layout.archive(),
             &layout.temporaries(),
+            &layout.pairs(),
         ] {
             disk.create_folder(folder)
                 .map_err(at(folder, "making a folder"))?;
@@ -129,7 +134,8 @@ impl Keystore {
         let _lock = FolderLock::take(&layout.lock())?;
         refuse_remains(disk, &layout)?;
         let logs = [
-            (layout.index(), index::KIND),
+            (layout.index(), ShareEntry::KIND),
+            (layout.pairs_index(), pair_states::KIND),
             (layout.intents(), intent_record::KIND),
             (layout.bans(), ban_list::KIND),
             (layout.audit(), audit_log::KIND),
@@ -150,7 +156,7 @@ impl Keystore {
         }
         sync_parents(disk, root)?;
         let marker = layout.marker();
-        write_atomically(disk, &marker, &Marker::of(signer).to_json())
+        write_atomically(disk, &marker, &Marker::of(signer, MARKER_VERSION).to_json())
             .map_err(at(&marker, "writing the keystore marker"))
     }
 
@@ -184,6 +190,15 @@ impl Keystore {
         let own = Arc::clone(&signer);
         let (bans, torn) = BanList::open(disk(), &layout.bans(), ban_head, own, &limits)?;
         note(layout.bans(), torn);
+        let (pairs, torn) = PairStates::open(pair_states::Parts {
+            storage: disk(),
+            log: &layout.pairs_index(),
+            folder: layout.pairs(),
+            master: Arc::clone(&master),
+            signer: Arc::clone(&signer),
+            limits: &limits,
+        })?;
+        note(layout.pairs_index(), torn);
         let path = layout.audit();
         let (audit, torn) = AuditLog::open(disk(), &path, audit_head, signer.node(), &limits)?;
         note(path, torn);
@@ -198,10 +213,12 @@ impl Keystore {
             key_locks: (0..KEY_LOCKS).map(|_| RwLock::new(())).collect(),
             intents: Arc::new(intents),
             bans: Arc::new(bans),
+            pairs: Arc::new(pairs),
             audit: Arc::new(audit),
             _lock: lock,
         };
         keystore.inspect(&mut report)?;
+        report.damaged.extend(keystore.pairs.inspect()?);
         report.unfinished = keystore.audit.unfinished();
         Ok((keystore, report))
     }
@@ -416,8 +433,16 @@ fn refuse_remains(disk: &dyn Storage, layout: &Layout) -> Result<(), KeystoreErr
     {
         return Err(refuse());
     }
+    let pairs = layout.pairs();
+    let states = disk
+        .list(&pairs)
+        .map_err(at(&pairs, "listing pair states"))?;
+    if !states.is_empty() {
+        return Err(refuse());
+    }
     for log in [
         layout.index(),
+        layout.pairs_index(),
         layout.intents(),
         layout.bans(),
         layout.audit(),
@@ -441,6 +466,7 @@ fn check_marker_exists(disk: &dyn Storage, layout: &Layout) -> Result<(), Keysto
     })
 }
 
+/// The marker is that of this node. One of version 1 is brought up to date: pair states are new.
 fn check_marker(
     disk: &dyn Storage,
     layout: &Layout,
@@ -451,8 +477,36 @@ fn check_marker(
         .read_file(&path, MAX_MARKER_BYTES)
         .map_err(at(&path, "reading the keystore marker"))?;
     // Ed25519 is deterministic: the marker has one spelling.
-    if bytes == Marker::of(signer).to_json() {
+    let is = |version| bytes == Marker::of(signer, version).to_json();
+    if is(MARKER_VERSION) {
         return Ok(());
     }
+    if is(VERSION_WITHOUT_PAIRS) {
+        return add_pair_states(disk, layout, signer);
+    }
     Err(KeystoreError::damaged(None, &path, Check::Marker))
+}
+
+/// From version 1 to 2: an empty index of pair states, then the marker that says that there is one.
+fn add_pair_states(
+    disk: &dyn Storage,
+    layout: &Layout,
+    signer: &NodeSigner,
+) -> Result<(), KeystoreError> {
+    let (index, marker) = (layout.pairs_index(), layout.marker());
+    // What is there is left of an earlier try, and empty; an index with records is not thrown away.
+    match disk.read_file(&index, EMPTY_LOG_BYTES) {
+        Err(e) if e.kind() == io::ErrorKind::FileTooLarge => {
+            return Err(KeystoreError::damaged(None, &marker, Check::Marker));
+        }
+        _ => {}
+    }
+    let pairs = layout.pairs();
+    disk.create_folder(&pairs)
+        .map_err(at(&pairs, "making a folder"))?;
+    AppendLog::create(disk, &index, pair_states::KIND)?;
+    disk.sync_folder(layout.root())
+        .map_err(at(layout.root(), "syncing a folder"))?;
+    write_atomically(disk, &marker, &Marker::of(signer, MARKER_VERSION).to_json())
+        .map_err(at(&marker, "writing the keystore marker"))
 }

@@ -220,6 +220,7 @@ fn busy() -> Node {
         .wait()
         .unwrap();
     crate::bans::ban_one(&keystore, 1);
+    crate::pairs::store_one(&keystore, 1);
     crate::audit_log::write_some(&keystore, 3);
     keystore.audit().checkpoint().unwrap();
     drop(keystore);
@@ -233,6 +234,7 @@ fn logs__must_not_be_opened_after_any_changed_byte() {
         "index.log",
         "intents.log",
         "bans.log",
+        "pairs.log",
         "audit.log",
         "bans.head",
         "audit.head",

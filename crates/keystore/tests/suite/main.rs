@@ -19,5 +19,6 @@ mod damage;
 mod fixture;
 mod intents;
 mod master_key;
+mod pairs;
 mod shares;
 mod simulated_disk;

@@ -1,0 +1,146 @@
+//! A log of records that are each chained to the one before and signed by the node, so that adding
+//! one costs one record and not the whole list. The index of shares and that of pair states are such
+//! logs: `docs/protocols/share-files.md` §5.
+
+use std::marker::PhantomData;
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use quorate_types::{DecodeError, Digest32, Reader, Writer};
+
+use crate::append_log::{AppendLog, LogError, LogKind, Ticket, TornTail};
+use crate::damage::Check;
+use crate::limits::Limits;
+use crate::signer::NodeSigner;
+use crate::storage::Storage;
+
+/// What a chain is a list of.
+pub(crate) trait ChainEntry: Sized {
+    /// Kind of the log.
+    const KIND: LogKind;
+    /// First field of each record.
+    const TAG: &'static str;
+    /// Domain of what the first record continues.
+    const GENESIS: &'static [u8];
+    /// Domain of the link from one record to the next.
+    const LINK: &'static [u8];
+
+    /// Writes the entry's own fields.
+    fn write(&self, out: &mut Writer);
+
+    /// Reads what [`Self::write`] wrote.
+    ///
+    /// # Errors
+    /// [`DecodeError`].
+    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError>;
+}
+
+/// Where the next record goes.
+struct Place {
+    sequence: u64,
+    previous: Digest32,
+}
+
+impl Place {
+    fn first<E: ChainEntry>(signer: &NodeSigner) -> Self {
+        let node = signer.node().as_str().as_bytes();
+        Self {
+            sequence: 0,
+            previous: Digest32::of(E::GENESIS, &[node]),
+        }
+    }
+
+    /// Bytes of the next record, and the place behind it.
+    fn record<E: ChainEntry>(&self, entry: &E, signer: &NodeSigner) -> (Vec<u8>, Self) {
+        let sequence = self.sequence + 1;
+        let mut out = Writer::new();
+        out.text(E::TAG).u64(sequence).value(&self.previous);
+        entry.write(&mut out);
+        let mut record = out.finish();
+        let signature = signer.sign(&record);
+        record.extend_from_slice(&signature);
+        let previous = Digest32::of(E::LINK, &[&record]);
+        (record, Self { sequence, previous })
+    }
+
+    /// Checks a stored record against the one that would be written in its place.
+    ///
+    /// Ed25519 is deterministic and the record has one encoding, so equality covers place, link,
+    /// form and signature at once.
+    fn replay<E: ChainEntry>(&mut self, record: &[u8], signer: &NodeSigner) -> Result<E, BadEntry> {
+        let entry = parse(record).map_err(|_| BadEntry)?;
+        let (expected, next) = self.record(&entry, signer);
+        if expected != record {
+            return Err(BadEntry);
+        }
+        *self = next;
+        Ok(entry)
+    }
+}
+
+/// An entry that this node did not write in this place.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "check `{}` failed: not an entry that this node signed for this place",
+    Check::Index
+)]
+struct BadEntry;
+
+fn parse<E: ChainEntry>(record: &[u8]) -> Result<E, DecodeError> {
+    let mut input = Reader::new(record);
+    input.text("tag", 64)?;
+    input.u64("sequence")?;
+    input.take("previous", 32)?;
+    E::read(&mut input)
+}
+
+/// The open chain.
+pub(crate) struct SignedChain<E> {
+    log: AppendLog,
+    place: Mutex<Place>,
+    entries: PhantomData<fn(E)>,
+}
+
+impl<E: ChainEntry> SignedChain<E> {
+    /// Opens the log, checks every record, and shows every entry to `visit`, in order.
+    ///
+    /// # Errors
+    /// [`LogError`] naming the file, the offset and the check.
+    pub(crate) fn open(
+        storage: Arc<dyn Storage>,
+        path: &Path,
+        signer: &NodeSigner,
+        limits: &Limits,
+        visit: &mut dyn FnMut(E),
+    ) -> Result<(Self, Option<TornTail>), LogError> {
+        let mut place = Place::first::<E>(signer);
+        let mut check = |record: &[u8]| {
+            visit(place.replay(record, signer)?);
+            Ok(())
+        };
+        let (log, torn) = AppendLog::open(storage, path, E::KIND, limits.queued_bytes, &mut check)?;
+        let chain = Self {
+            log,
+            place: Mutex::new(place),
+            entries: PhantomData,
+        };
+        Ok((chain, torn))
+    }
+
+    pub(crate) fn failure(&self) -> Option<LogError> {
+        self.log.failure()
+    }
+
+    /// Puts an entry at the end; durable when the ticket says so.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub(crate) fn append(&self, entry: &E, signer: &NodeSigner) -> Result<Ticket, LogError> {
+        let mut place = self.place.lock();
+        let (record, next) = place.record(entry, signer);
+        let ticket = self.log.append(record)?;
+        *place = next;
+        Ok(ticket)
+    }
+}
