@@ -99,7 +99,7 @@ limits! {
     /// First pause before a broken stream is opened again; doubles each time, plus jitter.
     reconnect_min_ms: u64 = 100;
     /// Longest such pause.
-    reconnect_max_ms: u64 = 5_000;
+    reconnect_max_ms: u64 = 2_000;
     /// Acts (signatures and key creations) that run at one time; more are refused.
     max_open_sessions: usize = 2_048;
     /// Commands that may wait for one node.
@@ -138,7 +138,9 @@ limits! {
     abort_settle_ms: u64 = LeadLimits::default().abort_settle_ms;
     /// Pause before an attempt that must use a suspect again; doubles each time.
     retry_delay_ms: u64 = LeadLimits::default().retry_delay_ms;
-    /// Longest such pause.
+    /// Pause before each further attempt at key generation; doubles each time.
+    create_retry_delay_ms: u64 = LeadLimits::default().create_retry_delay_ms;
+    /// Longest pause of either kind.
     max_retry_delay_ms: u64 = LeadLimits::default().max_retry_delay_ms;
 }
 
@@ -158,6 +160,7 @@ impl LimitsConfig {
             no_nodes_grace_ms: self.no_nodes_grace_ms,
             abort_settle_ms: self.abort_settle_ms,
             retry_delay_ms: self.retry_delay_ms,
+            create_retry_delay_ms: self.create_retry_delay_ms,
             max_retry_delay_ms: self.max_retry_delay_ms,
         }
     }

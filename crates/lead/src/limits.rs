@@ -31,7 +31,10 @@ pub struct Limits {
     pub abort_settle_ms: u64,
     /// Pause before an attempt that must use a suspect again; doubles each time.
     pub retry_delay_ms: u64,
-    /// Longest such pause.
+    /// Pause before each further attempt at key generation, which needs the whole committee again;
+    /// doubles each time.
+    pub create_retry_delay_ms: u64,
+    /// Longest pause of either kind.
     pub max_retry_delay_ms: u64,
 }
 
@@ -51,6 +54,7 @@ impl Default for Limits {
             no_nodes_grace_ms: 1_500,
             abort_settle_ms: 200,
             retry_delay_ms: 100,
+            create_retry_delay_ms: 1_000,
             max_retry_delay_ms: 2_000,
         }
     }
@@ -64,6 +68,8 @@ pub(crate) struct Pace {
     pub(crate) attempt_timeout_ms: u64,
     pub(crate) max_attempts: u32,
     pub(crate) total_ms: u64,
+    pub(crate) retry_delay_ms: u64,
+    pub(crate) max_retry_delay_ms: u64,
 }
 
 impl Limits {
@@ -74,6 +80,8 @@ impl Limits {
             attempt_timeout_ms: self.attempt_timeout_ms,
             max_attempts: self.max_attempts,
             total_ms: self.total_ms,
+            retry_delay_ms: self.retry_delay_ms,
+            max_retry_delay_ms: self.max_retry_delay_ms,
         }
     }
 
@@ -84,10 +92,14 @@ impl Limits {
             attempt_timeout_ms: self.create_attempt_timeout_ms,
             max_attempts: self.max_create_attempts,
             total_ms: self.create_total_ms,
+            retry_delay_ms: self.create_retry_delay_ms,
+            max_retry_delay_ms: self.max_retry_delay_ms,
         }
     }
+}
 
-    /// Pause before attempt `next`, from 2, if it must use a suspect again.
+impl Pace {
+    /// Pause before attempt `next`, from 2.
     pub(crate) fn retry_delay(&self, next: u32) -> u64 {
         let doublings = next.saturating_sub(2).min(16);
         (self.retry_delay_ms << doublings).min(self.max_retry_delay_ms)

@@ -29,7 +29,7 @@ pub(super) enum Phase {
 pub(super) struct Waiting {
     /// Since when no set of signers exists.
     pub(super) missing_since: Option<UnixMillis>,
-    /// Until when suspects are left alone.
+    /// Until when suspects are left alone; when creating, everybody.
     pub(super) pause_until: UnixMillis,
 }
 

@@ -282,7 +282,7 @@ impl Lead {
     }
 
     fn wait(&self, turn: &Turn<'_>) -> Phase {
-        let delay = self.limits.retry_delay(self.attempts_made() + 1);
+        let delay = self.pace.retry_delay(self.attempts_made() + 1);
         Phase::Waiting(Waiting {
             missing_since: None,
             pause_until: turn.now.plus(delay),

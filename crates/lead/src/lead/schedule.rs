@@ -7,7 +7,7 @@ use quorate_types::{NodeId, SessionId, SignerSet, UnixMillis};
 use crate::attempt::Attempt;
 use crate::effect::{CancelReason, Effect, SetbackReason};
 use crate::lead::phase::{Phase, Settling, Waiting};
-use crate::lead::{Lead, Opened, Turn};
+use crate::lead::{Goal, Lead, Opened, Turn};
 use crate::outcome::{Failure, Outcome};
 use crate::signers::{Candidates, Choice};
 use crate::suspicion::ACCUSED;
@@ -61,7 +61,9 @@ impl Lead {
         let (committee, banned) = (&self.committee, &self.banned);
         let candidates = Candidates::rank(committee, turn.view, banned, &self.suspicion, turn.rng);
         match candidates.choose(usize::from(self.size())) {
-            Some(Choice { has_suspect, .. }) if has_suspect && turn.now < waiting.pause_until => {
+            Some(Choice { has_suspect, .. })
+                if turn.now < waiting.pause_until && self.pauses(has_suspect) =>
+            {
                 Move::Stay(Phase::Waiting(Waiting {
                     missing_since: None,
                     ..waiting
@@ -72,6 +74,15 @@ impl Lead {
                 let failure = self.not_enough(&candidates, turn);
                 self.wait_for_nodes(waiting, failure, turn)
             }
+        }
+    }
+
+    /// A signature has other sets to try at once. Key generation has the one that just failed, and
+    /// most often because of something that passes, such as a link that is not up again yet.
+    fn pauses(&self, has_suspect: bool) -> bool {
+        match self.goal {
+            Goal::Create => true,
+            Goal::Sign { .. } => has_suspect,
         }
     }
 

@@ -57,13 +57,17 @@ fn signing_within(t: u8, n: u8, limits: Limits) -> Stand {
 }
 
 fn creating(n: u8) -> Stand {
+    creating_within(n, Limits::default())
+}
+
+fn creating_within(n: u8, limits: Limits) -> Stand {
     let spec = CreateSpec {
         intent: Digest32::from_array([1; 32]),
         committee: committee(n),
         expires_at: expires_at(),
         earlier_attempts: 0,
     };
-    Stand::new(Lead::create(spec, Limits::default()), n)
+    Stand::new(Lead::create(spec, limits), n)
 }
 
 impl Stand {

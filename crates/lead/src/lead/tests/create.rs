@@ -59,7 +59,7 @@ fn create__should_try_again_with_the_same_nodes_but_not_for_ever() {
     stand.abort(first, 1, &[2], false);
     stand.abort(first, 2, &[], false);
     stand.abort(first, 3, &[2], false);
-    stand.tick_after(Limits::default().retry_delay_ms);
+    stand.tick_after(Limits::default().create_retry_delay_ms);
     let (second, members) = stand.opened().expect("a second attempt");
     assert_ne!(first, second);
     assert_eq!(members, [1, 2, 3]);
@@ -73,7 +73,7 @@ fn create__should_try_again_with_the_same_nodes_but_not_for_ever() {
 fn create__should_take_the_certificate_of_an_attempt_that_was_given_up() {
     let (mut stand, first) = started(3);
     stand.step(Event::NodeLost { node: node(3) });
-    stand.tick_after(Limits::default().retry_delay_ms);
+    stand.tick_after(Limits::default().create_retry_delay_ms);
     let (second, _) = stand.opened().expect("a second attempt");
     stand.refuse(second, 1, RefusalKind::AlreadySigned(vec![9]));
     assert!(
@@ -95,4 +95,73 @@ fn create__must_not_be_cancelled_once_the_key_exists() {
     assert!(stand.outcome().is_none());
     stand.complete(session, 2);
     assert_eq!(unconfirmed(&stand), Some(vec![]));
+}
+
+#[test]
+fn create__must_pause_between_attempts_though_nobody_is_suspected() {
+    let (mut stand, first) = started(2);
+    stand.abort(first, 1, &[], false);
+    stand.abort(first, 2, &[], false);
+    assert!(stand.blamed().is_empty());
+    let pause = Limits::default().create_retry_delay_ms;
+    assert!(stand.opened().is_none(), "at once");
+    let due = stand.now.plus(pause);
+    assert!(
+        stand.effects.contains(&Effect::WakeAt(due)),
+        "{:?}",
+        stand.effects
+    );
+    stand.tick_after(pause - 1);
+    assert!(stand.opened().is_none(), "too early");
+    stand.tick_after(1);
+    let (second, members) = stand.opened().expect("a second attempt");
+    assert_ne!(first, second);
+    assert_eq!(members, [1, 2]);
+}
+
+#[test]
+fn create__must_pause_too_when_a_node_comes_back() {
+    let (mut stand, _) = started(3);
+    stand.lose(3);
+    stand.connect(3, true);
+    stand.step(Event::NodeBack { node: node(3) });
+    assert!(stand.opened().is_none(), "its links are not up yet");
+    stand.tick_after(Limits::default().create_retry_delay_ms);
+    assert!(stand.opened().is_some());
+}
+
+#[test]
+fn create__should_pause_longer_each_time_up_to_the_limit() {
+    let limits = Limits {
+        max_create_attempts: 4,
+        create_retry_delay_ms: 300,
+        max_retry_delay_ms: 1_000,
+        ..Limits::default()
+    };
+    let mut stand = creating_within(2, limits);
+    stand.step(Event::Start);
+    for pause in [300, 600, 1_000] {
+        let (session, _) = stand.opened().expect("an attempt");
+        stand.abort(session, 1, &[], false);
+        stand.abort(session, 2, &[], false);
+        stand.tick_after(pause - 1);
+        assert!(stand.opened().is_none(), "before {pause} ms");
+        stand.tick_after(1);
+    }
+    assert!(stand.opened().is_some());
+}
+
+#[test]
+fn create__should_count_members_that_wait_for_a_link_as_joined_and_say_to_whom() {
+    let (mut stand, session) = started(3);
+    stand.join(session, &[3]);
+    stand.report(session, 1, 0, &[3]);
+    stand.report(session, 2, 0, &[3]);
+    stand.tick_after(Limits::default().open_timeout_ms);
+    assert!(stand.cancelled().is_empty(), "it was given up");
+    let progress = stand.lead.progress().unwrap();
+    assert_eq!(progress.stage, Stage::Running);
+    let awaiting = progress.awaiting.iter();
+    let awaiting: Vec<u8> = awaiting.map(|awaited| number(&awaited.node)).collect();
+    assert_eq!(awaiting, [3]);
 }

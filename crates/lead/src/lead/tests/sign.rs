@@ -362,7 +362,7 @@ fn sign__should_pause_before_it_uses_a_suspect_again_and_then_give_up() {
     for made in 1..limits.max_attempts {
         stand.refuse(session, 1, RefusalKind::Retry);
         assert!(stand.opened().is_none(), "pause");
-        stand.tick_after(limits.retry_delay(made + 1) - 1);
+        stand.tick_after(limits.signing().retry_delay(made + 1) - 1);
         assert!(stand.opened().is_none(), "pause");
         stand.tick_after(1);
         session = stand.opened().expect("the only set there is").0;
