@@ -33,7 +33,7 @@ from other_chains import NotAsItMustBe, on_bitcoin, on_solana  # noqa: E402
 CHAIN = "ethereum-local"
 CHAIN_ID = 31337
 RECIPIENT = "0x000000000000000000000000000000000000dEaD"
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 180
 
 
 class DemoFailed(Exception):
@@ -69,7 +69,7 @@ class Quorate:
         """Runs the command, however it ends."""
         command = [str(self.executable), *map(str, arguments)]
         return subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=180, check=False
+            command, env=self.environment, capture_output=True, text=True, timeout=360, check=False
         )
 
     def run(self, *arguments, expect=0):

@@ -176,5 +176,5 @@ def post(world, request, path="/api/v1/sign"):
     body = json.dumps(request).encode()
     sent = headers(world, "POST", path, body)
     request = urllib.request.Request(settings(world)["endpoint"] + path, body, sent)
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=120) as answer:
         return json.load(answer)

@@ -29,7 +29,7 @@ use tokio::sync::mpsc;
 fn quick() -> LinkLimits {
     LinkLimits {
         heartbeat_interval: Duration::from_millis(50),
-        silence_timeout: Duration::from_millis(1500),
+        silence_timeout: Duration::from_secs(4),
         reconnect_min: Duration::from_millis(10),
         reconnect_max: Duration::from_millis(100),
         direct_retry_min: Duration::from_millis(20),
@@ -231,8 +231,11 @@ async fn relay__should_return_to_the_direct_link_without_losing_a_message() {
     });
     let mut sent = 0u32;
     while via(&a, "b") != Some(Via::Direct) || via(&b, "a") != Some(Via::Direct) {
-        a.links.send(&id("b"), sent.to_be_bytes().to_vec()).unwrap();
-        sent += 1;
+        // No more than queues hold: nobody takes them before the way has changed.
+        if sent < 3_000 {
+            a.links.send(&id("b"), sent.to_be_bytes().to_vec()).unwrap();
+            sent += 1;
+        }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     for number in 0..sent {

@@ -27,6 +27,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::Code;
 
+/// More than anything here may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 fn participant(id: &str) -> PeerIdentity {
     PeerIdentity::participant(NodeId::new(id).unwrap())
 }
@@ -326,7 +329,7 @@ async fn tls__must_limit_open_connections_and_free_places_again() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), again)
+    tokio::time::timeout(PATIENCE, again)
         .await
         .expect("the place is free again");
 }
@@ -401,7 +404,7 @@ async fn exchange(server: &Server, bytes: &[u8]) -> Vec<u8> {
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();
     let read = stream.read_to_end(&mut answer);
-    let read = tokio::time::timeout(Duration::from_secs(10), read).await;
+    let read = tokio::time::timeout(PATIENCE, read).await;
     // A reset after the answer is an end, too.
     let _ = read.expect("the server closes");
     answer

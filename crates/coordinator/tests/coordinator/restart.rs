@@ -93,6 +93,9 @@ async fn c3_open_intent__must_go_on_in_a_new_session_after_a_restart() {
     assert!(ids.len() >= 2);
 }
 
+/// Of an intent that must be taken before it expires, and outlive its coordinator.
+const LIFETIME: u64 = 5;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn expired_open_intent__should_be_closed_as_unknown_after_a_restart() {
     let mut world = World::start(3).await;
@@ -100,7 +103,7 @@ async fn expired_open_intent__should_be_closed_as_unknown_after_a_restart() {
     for double in &world.doubles {
         double.follow(Script::Silent);
     }
-    world.client.lifetime_seconds = 1;
+    world.client.lifetime_seconds = LIFETIME;
     let request = world.client.sign(&key.key_id, &transfer(1));
     let started = world
         .coordinator()
@@ -108,7 +111,7 @@ async fn expired_open_intent__should_be_closed_as_unknown_after_a_restart() {
         .await;
     started.unwrap();
     world.stop_coordinator().await;
-    let expired_at = quorate_coordinator::now().seconds().plus(1);
+    let expired_at = quorate_coordinator::now().seconds().plus(LIFETIME);
     let deadline = std::time::Instant::now() + PATIENCE;
     while quorate_coordinator::now().seconds() < expired_at {
         assert!(std::time::Instant::now() < deadline);

@@ -133,7 +133,8 @@ async fn d10_equal_intents__must_get_one_signature_whether_at_once_or_later() {
 async fn d7_intent__must_be_answered_after_expiry_only_if_it_was_signed_in_time() {
     let mut world = World::start(3).await;
     let key = world.create_key(2).await;
-    world.client.lifetime_seconds = 2;
+    // It must be signed before it expires, also on a busy machine.
+    world.client.lifetime_seconds = 6;
     let signed = world.client.sign(&key.key_id, &transfer(1));
     let unsigned = world.client.sign(&key.key_id, &transfer(2));
     let (coordinator, caller) = (world.coordinator(), world.caller());

@@ -18,8 +18,8 @@ use super::authority::Authority;
 use super::client::{Client, random};
 use super::double::{Double, Meetings, Secrets};
 
-/// Longest time to wait for anything.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Longest time to wait for anything; only a test that fails waits so long.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub struct World {
     pub folder: tempfile::TempDir,
@@ -188,18 +188,19 @@ impl World {
     }
 }
 
-/// Short times, so that tests of stalls and losses end soon.
+/// Short times, so that tests of stalls and losses end soon; but no honest node may miss one on a
+/// machine that does five other things at the same time.
 fn quick_limits() -> LimitsConfig {
     LimitsConfig {
         heartbeat_interval_ms: 50,
-        node_dead_after_ms: 2_000,
+        node_dead_after_ms: 10_000,
         reconnect_min_ms: 20,
         reconnect_max_ms: 100,
-        open_timeout_ms: 500,
-        round_timeout_ms: 500,
+        open_timeout_ms: 3_000,
+        round_timeout_ms: 3_000,
         no_nodes_grace_ms: 300,
         abort_settle_ms: 100,
-        total_ms: 10_000,
+        total_ms: 60_000,
         ..LimitsConfig::default()
     }
 }
