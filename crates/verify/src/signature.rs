@@ -1,8 +1,8 @@
 //! A signature of any scheme.
 
-use quorate_types::Algorithm;
+use quorate_types::{Algorithm, Curve};
 
-use crate::{EcdsaSignature, VerifyError, verify_bip340, verify_ed25519};
+use crate::{EcdsaSignature, PointFault, VerifyError, verify_bip340, verify_ed25519};
 
 /// A signature in the form of its scheme.
 ///
@@ -95,8 +95,11 @@ impl Signature {
             Self::Ecdsa(signature) => signature.verify(public_key, digest(message)?),
             Self::Schnorr(signature) => verify_bip340(public_key, digest(message)?, signature),
             Self::EdDsa(signature) => {
-                crate::check_ed25519_point(public_key)?;
-                let key = public_key.first_chunk().ok_or(VerifyError::Mismatch)?;
+                // The point itself is checked there, once a thread for each key.
+                let key = public_key.try_into().map_err(|_| VerifyError::InvalidPublicKey {
+                    curve: Curve::Ed25519,
+                    fault: PointFault::Length,
+                })?;
                 verify_ed25519(key, message, signature)
             }
         }
@@ -167,6 +170,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn c10_ed25519_key__must_have_its_length_and_pass_the_check_of_points() {
+        let fault_of = |key: &[u8]| match Signature::EdDsa([1; 64]).verify(key, b"m") {
+            Err(VerifyError::InvalidPublicKey { fault, .. }) => Some(fault),
+            _ => None,
+        };
+        for length in [0, 31, 33, 64] {
+            assert_eq!(fault_of(&vec![1; length]), Some(PointFault::Length));
+        }
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        assert_eq!(fault_of(&identity), Some(PointFault::Identity));
+        assert_eq!(fault_of(&[0; 32]), Some(PointFault::Torsion));
     }
 
     #[test]
