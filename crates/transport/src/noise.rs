@@ -13,6 +13,7 @@
 //! dialer / listener: handshake, then hand the established link to the peer task
 //! ```
 
+mod cipher;
 mod config;
 mod dialer;
 mod event;

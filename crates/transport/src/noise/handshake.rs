@@ -9,6 +9,7 @@ use quorate_types::{Canonical, NodeId, Writer};
 use snow::{Builder, HandshakeState, StatelessTransportState};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use super::cipher::Resolver;
 use super::config::{LinkConfig, Peer};
 use super::event::LinkId;
 use super::hello::{Hello, Welcome};
@@ -72,7 +73,7 @@ fn prologue(config: &LinkConfig, responder: &NodeId) -> Vec<u8> {
 
 fn builder<'a>(config: &'a LinkConfig, prologue: &'a [u8]) -> Result<Builder<'a>, Refusal> {
     let params = PATTERN.parse().map_err(|_| Refusal::Local)?;
-    Builder::new(params)
+    Builder::with_resolver(params, Box::new(Resolver::default()))
         .local_private_key(config.static_secret.as_slice())
         .and_then(|builder| builder.prologue(prologue))
         .map_err(|_| Refusal::Local)
