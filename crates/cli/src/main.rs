@@ -6,6 +6,10 @@ use clap::Parser as _;
 use quorate_cli::args::Cli;
 use quorate_cli::console::Console;
 
+/// A tenth of the CPU time of a signature was the system's allocator (docs/benchmarks/overhead.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -6,6 +6,10 @@ use anyhow::Context as _;
 use clap::Parser;
 use quorate_participant::{ParticipantConfig, start};
 
+/// A tenth of the CPU time of a signature was the system's allocator (docs/benchmarks/overhead.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// One participant of a Quorate cluster: holds one share of each key and decides for itself.
 #[derive(Parser)]
 #[command(version, about)]
