@@ -7,6 +7,7 @@
 //!
 //! Specification: `docs/protocols/share-files.md` §7.
 
+mod company;
 mod error;
 mod frame;
 mod ticket;

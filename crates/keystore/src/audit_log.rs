@@ -52,7 +52,7 @@ pub enum AuditLogError {
 #[must_use = "an announced act needs its outcome: pass this to AuditLog::finish"]
 pub struct Begun {
     sequence: u64,
-    event: AuditEvent,
+    event: Arc<AuditEvent>,
 }
 
 impl Begun {
@@ -64,29 +64,26 @@ impl Begun {
 
     /// What was announced.
     #[must_use]
-    pub const fn event(&self) -> &AuditEvent {
+    pub fn event(&self) -> &AuditEvent {
         &self.event
     }
 }
 
 struct Inner {
     chain: Chain,
-    unfinished: BTreeMap<u64, AuditEvent>,
+    unfinished: BTreeMap<u64, Arc<AuditEvent>>,
 }
 
 impl Inner {
-    fn note(&mut self, record: &Record) {
-        if record.event.result == AuditResult::Intent {
-            self.unfinished
-                .insert(record.sequence, record.event.clone());
-        } else if let Some(of) = record
-            .event
-            .details
-            .get(INTENT_FACT)
-            .and_then(|v| v.as_u64())
-        {
+    /// Keeps an announcement until its outcome is there; the record's event, for the caller.
+    fn note(&mut self, record: Record) -> Arc<AuditEvent> {
+        let event = Arc::new(record.event);
+        if event.result == AuditResult::Intent {
+            self.unfinished.insert(record.sequence, Arc::clone(&event));
+        } else if let Some(of) = event.details.get(INTENT_FACT).and_then(|v| v.as_u64()) {
             self.unfinished.remove(&of);
         }
+        event
     }
 }
 
@@ -122,7 +119,7 @@ impl AuditLog {
         let mut visit = |record: &[u8]| {
             let record = Record::from_line(std::str::from_utf8(record)?)?;
             verifier.check(&record)?;
-            inner.note(&record);
+            inner.note(record);
             Ok(())
         };
         let (log, torn) = AppendLog::open(storage, path, KIND, limits.queued_bytes, &mut visit)?;
@@ -143,7 +140,7 @@ impl AuditLog {
     /// [`AuditLogError`]: the act must not happen.
     pub fn begin(&self, mut event: AuditEvent) -> Result<Durable<Begun>, AuditLogError> {
         event.result = AuditResult::Intent;
-        let (sequence, ticket) = self.append(event.clone())?;
+        let (sequence, event, ticket) = self.append(event)?;
         Ok(Durable::new(Begun { sequence, event }, ticket))
     }
 
@@ -158,7 +155,7 @@ impl AuditLog {
         at: UnixSeconds,
         facts: Facts,
     ) -> Result<Durable<u64>, AuditLogError> {
-        let mut event = begun.event.clone();
+        let mut event = AuditEvent::clone(&begun.event);
         event.result = result;
         event.timestamp = at;
         event.details.extend(facts);
@@ -172,7 +169,7 @@ impl AuditLog {
     /// # Errors
     /// [`AuditLogError`].
     pub fn record(&self, event: AuditEvent) -> Result<Durable<u64>, AuditLogError> {
-        let (sequence, ticket) = self.append(event)?;
+        let (sequence, _, ticket) = self.append(event)?;
         Ok(Durable::new(sequence, ticket))
     }
 
@@ -180,9 +177,9 @@ impl AuditLog {
     #[must_use]
     pub fn unfinished(&self) -> Vec<Begun> {
         let inner = self.inner.lock();
-        let begun = |(&sequence, event): (&u64, &AuditEvent)| Begun {
+        let begun = |(&sequence, event): (&u64, &Arc<AuditEvent>)| Begun {
             sequence,
-            event: event.clone(),
+            event: Arc::clone(event),
         };
         inner.unfinished.iter().map(begun).collect()
     }
@@ -220,14 +217,14 @@ impl AuditLog {
         self.log.failure()
     }
 
-    fn append(&self, event: AuditEvent) -> Result<(u64, Ticket), AuditLogError> {
+    fn append(&self, event: AuditEvent) -> Result<(u64, Arc<AuditEvent>, Ticket), AuditLogError> {
         let mut inner = self.inner.lock();
         // The chain moves only if the log takes the record.
         let mut chain = inner.chain;
         let record = chain.append(event)?;
         let ticket = self.log.append(record.to_line().into_bytes())?;
         inner.chain = chain;
-        inner.note(&record);
-        Ok((record.sequence, ticket))
+        let sequence = record.sequence;
+        Ok((sequence, inner.note(record), ticket))
     }
 }

@@ -3,18 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::company::Company;
 use super::error::LogError;
 use super::frame::{self, LogKind, MAX_BATCH_BYTES, Salt};
 use super::ticket::{Shared, State};
 use crate::storage::{AppendFile, Storage, folder_of, temporary_of};
-
-/// A batch of so many records shows that many sessions are at work: the next one waits for more of
-/// them. A session that is alone never waits.
-const BUSY_BATCH: usize = 4;
-/// How long it waits. A sync takes as long anyway, however many share it.
-const GATHER: Duration = Duration::from_millis(1);
 
 /// What an appender asks the writer to do.
 pub(super) enum Command {
@@ -149,7 +143,7 @@ impl Drop for FailTheRest<'_> {
 pub(super) fn run(mut file: LogFile, shared: &Shared) {
     let path = file.path.clone();
     let _fail_the_rest = FailTheRest { path, shared };
-    let mut last_length = 0;
+    let mut company = Company::default();
     loop {
         let mut state = shared.state.lock();
         while state.queue.is_empty() {
@@ -158,13 +152,13 @@ pub(super) fn run(mut file: LogFile, shared: &Shared) {
             }
             shared.work.wait(&mut state);
         }
-        if last_length >= BUSY_BATCH && !state.closing {
+        if let Some(pause) = company.pause().filter(|_| !state.closing) {
             drop(state);
-            std::thread::sleep(GATHER);
+            std::thread::sleep(pause);
             state = shared.state.lock();
         }
         let (commands, target) = take_work(&mut state);
-        last_length = commands.len();
+        company.note(commands.len());
         drop(state);
 
         let outcome = file.execute(commands);
