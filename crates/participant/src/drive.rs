@@ -1,13 +1,15 @@
-//! Runs one protocol over the links, on the thread of its session.
+//! Runs one protocol over the links, as part of its session's task: the rounds compute on the thread
+//! that happens to run it, and no thread waits for messages.
 
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use quorate_protocol::{
     Abort, Allowance, Driver, Effect, Outbox, Phases, Progress, Reason, Roster,
 };
 use quorate_types::{Digest32, NodeId, PartyIndex, SessionId};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use crate::gate::{SessionGate, Verdict};
 use crate::link_message;
@@ -36,11 +38,28 @@ pub(crate) struct Port<'a> {
     pub(crate) rounds: u8,
 }
 
+/// [`drive`] for a session that has a thread of its own: it waits there.
+///
+/// # Errors
+/// As [`drive`].
+///
+/// # Panics
+/// Outside of threads that tokio's `spawn_blocking` made.
+pub(crate) fn drive_here<P: Phases>(
+    port: &Port<'_>,
+    roster: &Roster,
+    context: Digest32,
+    phase: P,
+    outbox: Outbox,
+) -> Result<P::Output, Abort> {
+    Handle::current().block_on(drive(port, roster, context, phase, outbox))
+}
+
 /// Runs `phase` to its end.
 ///
 /// # Errors
 /// The driver's [`Abort`]; a peer that cannot be reached counts as one that is awaited.
-pub(crate) fn drive<P: Phases>(
+pub(crate) async fn drive<P: Phases>(
     port: &Port<'_>,
     roster: &Roster,
     context: Digest32,
@@ -51,7 +70,7 @@ pub(crate) fn drive<P: Phases>(
     let parties = roster.parties().filter_map(|index| roster.member(index));
     let members = parties.map(|member| member.node.clone());
     let allowance = Allowance::of::<P>();
-    let mailbox = port
+    let mut mailbox = port
         .node
         .mailboxes
         .open(port.owner, part, members, allowance);
@@ -70,16 +89,19 @@ pub(crate) fn drive<P: Phases>(
         told_at: Instant::now(),
         round_since: Instant::now(),
     };
-    let result = run.until_over(&mailbox, effects);
+    let result = run.until_over(&mut mailbox, effects).await;
     port.node.mailboxes.close(part);
     // A peer's abort may have come behind the last message that we needed.
-    for letter in mailbox.letters.try_iter() {
+    for letter in mailbox.take_waiting() {
         if let Letter::Round { from, envelope, .. } = letter {
             port.node.mailboxes.deliver(from, part, envelope);
         }
     }
     result
 }
+
+/// Nothing came before the end of the round.
+struct RoundOver;
 
 struct Run<'a, P: Phases> {
     port: &'a Port<'a>,
@@ -95,9 +117,9 @@ struct Run<'a, P: Phases> {
 }
 
 impl<P: Phases> Run<'_, P> {
-    fn until_over(
+    async fn until_over(
         &mut self,
-        mailbox: &Mailbox<'_>,
+        mailbox: &mut Mailbox<'_>,
         mut effects: Vec<Effect<P::Output>>,
     ) -> Result<P::Output, Abort> {
         loop {
@@ -105,7 +127,7 @@ impl<P: Phases> Run<'_, P> {
                 return result;
             }
             self.note_progress();
-            let letter = self.next_letter(mailbox);
+            let letter = self.next_letter(mailbox).await;
             if mailbox.cancelled.load(Ordering::Relaxed) {
                 effects = self.driver.give_up(Reason::Cancelled);
                 continue;
@@ -143,9 +165,7 @@ impl<P: Phases> Run<'_, P> {
                 },
                 Ok(Letter::LinkLost(_)) => self.driver.give_up(Reason::TimedOut),
                 Ok(Letter::Cancel) => self.driver.give_up(Reason::Cancelled),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    self.driver.give_up(Reason::TimedOut)
-                }
+                Err(RoundOver) => self.driver.give_up(Reason::TimedOut),
             };
         }
     }
@@ -254,20 +274,21 @@ impl<P: Phases> Run<'_, P> {
 
     /// Waits for a letter until the round is over. A run that pauses, or is long, shows itself to
     /// the coordinator; one that goes through in a few milliseconds reports its result only.
-    fn next_letter(&mut self, mailbox: &Mailbox<'_>) -> Result<Letter, RecvTimeoutError> {
+    async fn next_letter(&mut self, mailbox: &mut Mailbox<'_>) -> Result<Letter, RoundOver> {
         let left = |run: &Self| {
             let timeout = run.port.round_timeout;
             timeout.saturating_sub(run.round_since.elapsed())
         };
         if !self.is_told {
             let pause = PROGRESS_PAUSE.saturating_sub(self.told_at.elapsed());
-            let letter = mailbox.letters.recv_timeout(pause.min(left(self)));
-            if !matches!(letter, Err(RecvTimeoutError::Timeout)) {
-                return letter;
+            let letter = timeout(pause.min(left(self)), mailbox.letters.recv()).await;
+            if let Ok(letter) = letter {
+                return letter.ok_or(RoundOver);
             }
             self.tell_progress();
         }
-        mailbox.letters.recv_timeout(left(self))
+        let letter = timeout(left(self), mailbox.letters.recv()).await;
+        letter.ok().flatten().ok_or(RoundOver)
     }
 
     fn tell_progress(&mut self) {

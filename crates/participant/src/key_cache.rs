@@ -32,15 +32,20 @@ impl KeyCache {
         }
     }
 
-    /// The key, from memory or opened and checked now.
+    /// The key, if it is in memory.
+    pub(crate) fn in_memory(&self, key: KeyId) -> Option<Arc<HeldKey>> {
+        self.inner.lock().keys.get(&key).cloned()
+    }
+
+    /// The key, from memory or opened and checked now, which reads the disk.
     pub(crate) fn get(
         &self,
         key: KeyId,
         keystore: &Keystore,
         manifest: &Manifest,
     ) -> Result<Arc<HeldKey>, Refusal> {
-        if let Some(held) = self.inner.lock().keys.get(&key) {
-            return Ok(Arc::clone(held));
+        if let Some(held) = self.in_memory(key) {
+            return Ok(held);
         }
         let held = Arc::new(open(key, keystore, manifest)?);
         let mut inner = self.inner.lock();

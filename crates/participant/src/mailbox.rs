@@ -11,12 +11,13 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use quorate_protocol::{Allowance, Envelope, MAX_ENVELOPE, Slot};
 use quorate_types::{Canonical as _, NodeId, SessionId};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use zeroize::Zeroizing;
 
 /// Something for a running session.
@@ -71,6 +72,13 @@ pub(crate) struct Mailbox<'a> {
     part: SessionId,
 }
 
+impl Mailbox<'_> {
+    /// All letters that are here now.
+    pub(crate) fn take_waiting(&mut self) -> impl Iterator<Item = Letter> {
+        std::iter::from_fn(|| self.letters.try_recv().ok())
+    }
+}
+
 impl Drop for Mailbox<'_> {
     fn drop(&mut self) {
         self.boxes.close(self.part);
@@ -81,7 +89,7 @@ struct Open {
     owner: SessionId,
     members: Arc<BTreeSet<NodeId>>,
     cancelled: Arc<AtomicBool>,
-    letters: SyncSender<Letter>,
+    letters: Sender<Letter>,
     /// What each member may send from now on.
     left: HashMap<NodeId, Allowance>,
     flooders: BTreeSet<NodeId>,
@@ -201,7 +209,7 @@ impl Mailboxes {
     ) -> Mailbox<'_> {
         let members = Arc::new(members.into_iter().collect::<BTreeSet<_>>());
         // Room for everything that may come: all messages, and one letter more of each other kind.
-        let (sender, letters) = sync_channel(members.len() * (allowance.messages + 3) + 1);
+        let (sender, letters) = channel(members.len() * (allowance.messages + 3) + 1);
         let mut inner = self.inner.lock();
         let cancelled = inner.cancellation(owner);
         if cancelled.load(Ordering::SeqCst) {

@@ -1,7 +1,7 @@
 //! The node's own audit records: the intent before the act, the outcome after it.
 
 use quorate_audit::{AuditEvent, AuditResult};
-use quorate_keystore::{AuditLog, Begun, Durable};
+use quorate_keystore::{AuditLog, AuditLogError, Begun, Durable, LogError};
 use quorate_protocol::Abort;
 use quorate_types::{KeyId, NodeId, SessionId};
 
@@ -33,9 +33,10 @@ impl Subject {
         event
     }
 
-    /// Announces the act. It may happen only after this returns (fail closed).
+    /// Announces the act and waits on this thread. It may happen only after this returns (fail
+    /// closed).
     pub(crate) fn begin(&self, log: &AuditLog) -> Result<Begun, Refusal> {
-        announced(self.announce(log)?)
+        self.announce(log)?.wait().map_err(not_announced)
     }
 
     /// Puts the announcement on its way to the disk. The act may happen only after [`announced`].
@@ -43,21 +44,36 @@ impl Subject {
         Ok(log.begin(self.event("joined", AuditResult::Intent))?)
     }
 
-    /// Records that nothing was done. A log that cannot be written changes nothing about that.
+    /// Records that nothing was done, and waits on this thread. A log that cannot be written changes
+    /// nothing about that.
     pub(crate) fn refused(&self, log: &AuditLog, refusal: &Refusal) {
-        let event = self
-            .event("refused", AuditResult::Refused)
+        let recorded = log.record(self.refusal(refusal));
+        warn_on_failure(recorded.map(|durable| durable.wait().map(drop)));
+    }
+
+    /// As [`Self::refused`], without a thread that waits.
+    pub(crate) async fn record_refusal(&self, log: &AuditLog, refusal: &Refusal) {
+        let recorded = match log.record(self.refusal(refusal)) {
+            Ok(durable) => Ok(durable.await.map(drop)),
+            Err(error) => Err(error),
+        };
+        warn_on_failure(recorded);
+    }
+
+    fn refusal(&self, refusal: &Refusal) -> AuditEvent {
+        self.event("refused", AuditResult::Refused)
             .with("code", refusal.code.as_str())
-            .with("message", shorten(&refusal.message));
-        warn_on_failure(log.record(event).map(|durable| durable.wait().map(drop)));
+            .with("message", shorten(&refusal.message))
     }
 }
 
 /// Waits until an announcement is durable.
-pub(crate) fn announced(announcement: Durable<Begun>) -> Result<Begun, Refusal> {
-    announcement
-        .wait()
-        .map_err(|e| Refusal::from(quorate_keystore::AuditLogError::Log(e)))
+pub(crate) async fn announced(announcement: Durable<Begun>) -> Result<Begun, Refusal> {
+    announcement.await.map_err(not_announced)
+}
+
+fn not_announced(error: LogError) -> Refusal {
+    Refusal::from(AuditLogError::Log(error))
 }
 
 /// Records the outcome of a session that was joined. It is on its way to the disk when this

@@ -137,13 +137,14 @@ fn obey(node: &Arc<Node>, command: Command, events: &EventSender, place: Option<
                 return tracing::warn!("a coordinator sent a proposal without a session id");
             };
             let (node, events) = (Arc::clone(node), events.clone());
-            // One thread for each session, bounded by `max_sessions`: rounds block it while they
-            // compute and while they wait.
-            tokio::task::spawn_blocking(move || {
+            // A task for each session, bounded by `max_sessions`. Key creation takes a thread.
+            tokio::spawn(async move {
                 let report = Report::new(session, events, place);
                 match proposal(session, open) {
-                    Ok(proposal) => session::run(&node, &proposal, &report),
-                    Err(refusal) => session::refuse_malformed(&node, session, &refusal, &report),
+                    Ok(proposal) => session::run(node, proposal, report).await,
+                    Err(refusal) => {
+                        session::refuse_malformed(&node, session, &refusal, &report).await;
+                    }
                 }
             });
         }

@@ -10,6 +10,7 @@ use quorate_intent::{Act, IntentError, VerifiedIntent};
 use quorate_keystore::IntentError as RecordError;
 use quorate_protocol::Abort;
 use quorate_types::{KeyId, SessionId};
+use tracing::Instrument as _;
 
 use crate::clock;
 use crate::node::{Entrance, Node, Proposal};
@@ -37,29 +38,32 @@ impl From<Abort> for Ended {
     }
 }
 
-/// Runs a session to its end and reports it. Blocks; runs on a thread of its own.
-pub(crate) fn run(node: &Arc<Node>, proposal: &Proposal, report: &Report) {
-    // What is logged on this thread says in which session, for whose request and which key.
+/// Runs a session to its end and reports it.
+pub(crate) async fn run(node: Arc<Node>, proposal: Proposal, report: Report) {
+    // What is logged in this task says in which session, for whose request and which key.
     let (session, request_id) = (proposal.session, proposal.request_id.as_str());
     let key = tracing::field::Empty;
     let span = tracing::info_span!("session", node = %node.me, %session, request_id, key);
-    let _entered = span.enter();
-    let ended = match node.enter(proposal) {
-        Entrance::Open(_place) => join(node, proposal, report),
+    attend(node, Arc::new(proposal), Arc::new(report))
+        .instrument(span)
+        .await;
+}
+
+async fn attend(node: Arc<Node>, proposal: Arc<Proposal>, report: Arc<Report>) {
+    let session = proposal.session;
+    let ended = match node.enter(&proposal) {
+        Entrance::Open(_place) => join(&node, &proposal, &report).await,
         // Sent twice on the way. The session that runs will answer.
         Entrance::Copy => {
             tracing::debug!(%session, "a copy of a proposal that runs");
             metrics::counter!("quorate_session_copies_total").increment(1);
             return;
         }
-        Entrance::Refused(refusal) => {
-            anonymous(proposal).refused(node.keystore.audit(), &refusal);
-            Err(refusal.into())
-        }
+        Entrance::Refused(refusal) => Err(refuse_anonymous(&node, &proposal, refusal).await),
     };
     match ended {
         Ok(()) => {}
-        Err(Ended::Refused(refusal)) => tell_refusal(proposal.session, &refusal, report),
+        Err(Ended::Refused(refusal)) => tell_refusal(session, &refusal, &report),
         Err(Ended::Aborted(abort)) => {
             tracing::warn!(%session, %abort, "aborted");
             metrics::counter!("quorate_sessions_aborted_total", "reason" => abort.reason.name())
@@ -70,7 +74,7 @@ pub(crate) fn run(node: &Arc<Node>, proposal: &Proposal, report: &Report) {
 }
 
 /// Answers a proposal whose form is wrong, and records that.
-pub(crate) fn refuse_malformed(
+pub(crate) async fn refuse_malformed(
     node: &Node,
     session: SessionId,
     refusal: &Refusal,
@@ -84,7 +88,8 @@ pub(crate) fn refuse_malformed(
         request_id: String::new(),
         facts: Vec::new(),
     };
-    subject.refused(node.keystore.audit(), refusal);
+    let audit = node.keystore.audit();
+    subject.record_refusal(audit, refusal).await;
     tell_refusal(session, refusal, report);
 }
 
@@ -95,15 +100,17 @@ fn tell_refusal(session: SessionId, refusal: &Refusal, report: &Report) {
     report.refused(refusal);
 }
 
-fn join(node: &Arc<Node>, proposal: &Proposal, report: &Report) -> Result<(), Ended> {
+async fn join(
+    node: &Arc<Node>,
+    proposal: &Arc<Proposal>,
+    report: &Arc<Report>,
+) -> Result<(), Ended> {
     let intent = match verify(node, proposal) {
         Ok(intent) => intent,
-        Err(refusal) => {
-            if !matches!(refusal.kind, RefusalKind::AlreadySigned(_)) {
-                anonymous(proposal).refused(node.keystore.audit(), &refusal);
-            }
+        Err(refusal) if matches!(refusal.kind, RefusalKind::AlreadySigned(_)) => {
             return Err(refusal.into());
         }
+        Err(refusal) => return Err(refuse_anonymous(node, proposal, refusal).await),
     };
     let key = match &intent.intent().act {
         Act::Sign(sign) => sign.key,
@@ -111,22 +118,47 @@ fn join(node: &Arc<Node>, proposal: &Proposal, report: &Report) -> Result<(), En
     };
     tracing::Span::current().record("key", tracing::field::display(key));
     match &intent.intent().act {
-        Act::CreateKey(create) => {
-            let certificate = create::run(node, proposal, &intent, create, report)?;
-            report.key_created(&certificate);
-        }
+        Act::CreateKey(_) => create_key(node, proposal, intent, report).await,
         Act::Sign(sign) => {
-            let signatures = sign::run(node, proposal, &intent, sign, report)?;
+            let signatures = sign::run(node, proposal, &intent, sign, report).await?;
             report.signed(&signatures);
+            Ok(())
         }
         _ => {
             let message = "this node does not know this kind of act";
             let refusal = Refusal::permanent(ErrorCode::MalformedIntent, message);
-            anonymous(proposal).refused(node.keystore.audit(), &refusal);
-            return Err(refusal.into());
+            Err(refuse_anonymous(node, proposal, refusal).await)
         }
     }
-    Ok(())
+}
+
+/// Creates a key on a thread of its own: it computes for long and waits often.
+async fn create_key(
+    node: &Arc<Node>,
+    proposal: &Arc<Proposal>,
+    intent: VerifiedIntent,
+    report: &Arc<Report>,
+) -> Result<(), Ended> {
+    let (node, proposal, report) = (Arc::clone(node), Arc::clone(proposal), Arc::clone(report));
+    let span = tracing::Span::current();
+    let thread = tokio::task::spawn_blocking(move || {
+        let _entered = span.enter();
+        let Act::CreateKey(create) = &intent.intent().act else {
+            return Ok(());
+        };
+        let certificate = create::run(&node, &proposal, &intent, create, &report)?;
+        report.key_created(&certificate);
+        Ok(())
+    });
+    let ended = thread.await;
+    ended.unwrap_or_else(|_| Err(Abort::local("the creation of a key broke off").into()))
+}
+
+/// Records the refusal of a proposal whose intent is not believed.
+async fn refuse_anonymous(node: &Node, proposal: &Proposal, refusal: Refusal) -> Ended {
+    let audit = node.keystore.audit();
+    anonymous(proposal).record_refusal(audit, &refusal).await;
+    refusal.into()
 }
 
 /// Checks the client's signature and the times; an intent that was signed here is answered with

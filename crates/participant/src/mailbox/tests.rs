@@ -49,7 +49,7 @@ fn early_messages__should_wait_for_their_session_within_the_limit_of_their_sende
         boxes.deliver(node("b"), session(2), body(60)),
         "`b` has its own"
     );
-    let mailbox = open(&boxes, session(1), session(1));
+    let mut mailbox = open(&boxes, session(1), session(1));
     assert!(matches!(
         mailbox.letters.try_recv(),
         Ok(Letter::Round { .. })
@@ -95,7 +95,7 @@ fn early_messages__should_be_looked_through_at_most_once_in_an_interval() {
 #[test]
 fn an_envelope_beyond_every_legal_length__must_be_refused() {
     let boxes = limited(1 << 30, MINUTE);
-    let mailbox = open(&boxes, session(1), session(1));
+    let mut mailbox = open(&boxes, session(1), session(1));
     assert!(!boxes.deliver(node("a"), session(1), body(LONGEST_ENVELOPE + 1)));
     assert!(mailbox.letters.try_recv().is_err());
     assert!(!boxes.deliver(node("a"), session(2), body(LONGEST_ENVELOPE + 1)));
@@ -106,7 +106,7 @@ fn an_envelope_beyond_every_legal_length__must_be_refused() {
 fn a_node_that_is_no_member__must_not_reach_the_mailbox_nor_end_the_session() {
     let boxes = mailboxes(MINUTE);
     assert!(boxes.deliver(node("stranger"), session(2), body(60)));
-    let mailbox = open(&boxes, session(1), session(2));
+    let mut mailbox = open(&boxes, session(1), session(2));
     assert!(mailbox.letters.try_recv().is_err(), "nor early");
     assert!(!boxes.deliver(node("stranger"), session(2), body(60)));
     assert!(mailbox.letters.try_recv().is_err());
@@ -120,14 +120,14 @@ fn a_node_that_is_no_member__must_not_reach_the_mailbox_nor_end_the_session() {
 #[test]
 fn a_cancelled_session__should_see_it_in_parts_that_open_later() {
     let boxes = mailboxes(MINUTE);
-    let first = open(&boxes, session(1), session(11));
+    let mut first = open(&boxes, session(1), session(11));
     boxes.cancel(session(1));
     assert!(matches!(first.letters.try_recv(), Ok(Letter::Cancel)));
     assert!(first.cancelled.load(Ordering::SeqCst));
-    let second = open(&boxes, session(1), session(12));
+    let mut second = open(&boxes, session(1), session(12));
     assert!(matches!(second.letters.try_recv(), Ok(Letter::Cancel)));
     assert!(second.cancelled.load(Ordering::SeqCst));
-    let other = open(&boxes, session(2), session(21));
+    let mut other = open(&boxes, session(2), session(21));
     assert!(other.letters.try_recv().is_err());
     assert!(!other.cancelled.load(Ordering::SeqCst));
 }
@@ -135,7 +135,7 @@ fn a_cancelled_session__should_see_it_in_parts_that_open_later() {
 #[test]
 fn a_cancellation__must_not_be_lost_in_a_full_queue() {
     let boxes = mailboxes(MINUTE);
-    let mailbox = open(&boxes, session(1), session(1));
+    let mut mailbox = open(&boxes, session(1), session(1));
     while mailbox_of(&boxes, session(1))
         .try_send(Letter::Cancel)
         .is_ok()
@@ -145,25 +145,25 @@ fn a_cancellation__must_not_be_lost_in_a_full_queue() {
     assert!(mailbox.cancelled.load(Ordering::SeqCst));
 }
 
-fn mailbox_of(boxes: &Mailboxes, part: SessionId) -> SyncSender<Letter> {
+fn mailbox_of(boxes: &Mailboxes, part: SessionId) -> Sender<Letter> {
     boxes.inner.lock().open[&part].letters.clone()
 }
 
-fn letters(mailbox: &Mailbox<'_>) -> Vec<&'static str> {
+fn letters(mailbox: &mut Mailbox<'_>) -> Vec<&'static str> {
     let name = |letter| match letter {
         Letter::Round { .. } => "round",
         Letter::Flooded(peer) if peer == node("a") => "flooded by a",
         _ => "other",
     };
-    mailbox.letters.try_iter().map(name).collect()
+    mailbox.take_waiting().map(name).collect()
 }
 
 #[test]
 fn a_flood_in_a_session__must_end_at_what_the_rounds_allow_and_name_its_sender_once() {
     for length in [0, 60, 61, 10_000] {
         let boxes = mailboxes(MINUTE);
-        let flooded = open(&boxes, session(1), session(1));
-        let other = open(&boxes, session(2), session(2));
+        let mut flooded = open(&boxes, session(1), session(1));
+        let mut other = open(&boxes, session(2), session(2));
         let sent = (0..100).filter(|_| boxes.deliver(node("a"), session(1), body(length)));
         let kept = sent.count();
         assert_eq!(
@@ -176,10 +176,10 @@ fn a_flood_in_a_session__must_end_at_what_the_rounds_allow_and_name_its_sender_o
         // Neither another member nor another session is disturbed.
         assert!(boxes.deliver(node("b"), session(1), body(60)));
         assert!(boxes.deliver(node("a"), session(2), body(60)));
-        assert_eq!(letters(&other), ["round"]);
+        assert_eq!(letters(&mut other), ["round"]);
         let mut expected = vec!["round"; kept];
         expected.extend(["flooded by a", "round"]);
-        assert_eq!(letters(&flooded), expected, "{length}");
+        assert_eq!(letters(&mut flooded), expected, "{length}");
     }
 }
 
@@ -189,9 +189,9 @@ fn a_flood_before_the_session_opens__must_count_too() {
     for _ in 0..100 {
         assert!(boxes.deliver(node("a"), session(1), body(60)));
     }
-    let mailbox = open(&boxes, session(1), session(1));
+    let mut mailbox = open(&boxes, session(1), session(1));
     assert_eq!(
-        letters(&mailbox),
+        letters(&mut mailbox),
         ["round", "round", "round", "round", "flooded by a"]
     );
 }
@@ -203,7 +203,7 @@ fn what_waits_in_all_sessions__must_stay_within_the_bytes_of_its_sender() {
         early_bytes_per_peer: 1 << 20,
         early_ttl: MINUTE,
     });
-    let open: Vec<_> = (1..=3)
+    let mut open: Vec<_> = (1..=3)
         .map(|n| open(&boxes, session(n), session(n)))
         .collect();
     assert!(boxes.deliver(node("a"), session(1), body(60)));
@@ -217,7 +217,7 @@ fn what_waits_in_all_sessions__must_stay_within_the_bytes_of_its_sender() {
         "`b` has its own"
     );
     // Given back when the session takes it, and when the session ends without.
-    assert_eq!(letters(&open[0]), ["round"]);
+    assert_eq!(letters(&mut open[0]), ["round"]);
     assert!(boxes.deliver(node("a"), session(3), body(60)));
     drop(open);
     let used: Vec<usize> = {
@@ -234,7 +234,7 @@ fn what_waits_in_all_sessions__must_stay_within_the_bytes_of_its_sender() {
 #[test]
 fn a_queue__must_hold_all_that_is_allowed() {
     let boxes = limited(1 << 20, MINUTE);
-    let mailbox = open(&boxes, session(1), session(1));
+    let mut mailbox = open(&boxes, session(1), session(1));
     for peer in ["a", "b"] {
         for _ in 0..5 {
             boxes.deliver(node(peer), session(1), body(60));
@@ -242,7 +242,7 @@ fn a_queue__must_hold_all_that_is_allowed() {
         boxes.link_lost(&node(peer));
     }
     boxes.cancel(session(1));
-    let kept: Vec<_> = mailbox.letters.try_iter().collect();
+    let kept: Vec<_> = mailbox.take_waiting().collect();
     assert_eq!(kept.len(), 2 * (4 + 1 + 1) + 1);
     assert!(matches!(kept.last(), Some(Letter::Cancel)));
 }
@@ -308,7 +308,7 @@ fn an_abort_of_an_earlier_part__should_end_the_later_one_and_only_while_the_sess
     drop(open(&boxes, owner, first));
     assert!(boxes.deliver(node("b"), first, abort_of(first)));
     assert_eq!(boxes.aborted_by(owner), Some(node("b")));
-    let mailbox = open(&boxes, owner, second);
+    let mut mailbox = open(&boxes, owner, second);
     let letter = mailbox.letters.try_recv();
     assert!(matches!(letter, Ok(Letter::PeerAborted(peer)) if peer == node("b")));
     drop(mailbox);

@@ -18,7 +18,7 @@ use quorate_types::{Curve, Digest32, Epoch, KeyId, NodeId, PartyIndex, Writer};
 
 use crate::admission::{self, CreatePlan};
 use crate::clock;
-use crate::drive::{Port, drive};
+use crate::drive::{Port, drive_here};
 use crate::held_key::Payload;
 use crate::node::{Node, Proposal};
 use crate::node_audit::{Subject, abort_facts, finish};
@@ -437,6 +437,6 @@ impl Creation<'_> {
             offset,
             rounds: self.plan.protocol.keygen_rounds,
         };
-        drive(&port, roster, context, phase, outbox)
+        drive_here(&port, roster, context, phase, outbox)
     }
 }

@@ -7,7 +7,7 @@ use quorate_api::ErrorCode;
 use quorate_audit::AuditResult;
 use quorate_chains::{Asset, Chain, Decoded, Effect, KeyTweak, SigningTarget};
 use quorate_intent::{KeyStatement, Sign, VerifiedIntent};
-use quorate_keystore::{Begun, ShareState};
+use quorate_keystore::{Begun, IntentError as RecordError, LogError, ShareState};
 use quorate_protocol::{Abort, Phases as _, Roster};
 use quorate_types::{Curve, Digest32, NodeId, SignerSet, Writer};
 use quorate_verify::Signature;
@@ -34,33 +34,31 @@ struct Admitted {
     effect: Effect,
 }
 
-pub(super) fn run(
+pub(super) async fn run(
     node: &Arc<Node>,
-    proposal: &Proposal,
+    proposal: &Arc<Proposal>,
     intent: &VerifiedIntent,
     sign: &Sign,
     report: &Report,
 ) -> Result<Vec<Signature>, Ended> {
     let subject = subject(proposal, intent, sign);
-    let refuse = |refusal: Refusal| {
-        subject.refused(node.keystore.audit(), &refusal);
-        Ended::Refused(refusal)
+    let audit = node.keystore.audit();
+    let (admitted, begun) = match announce(node, proposal, intent, sign, &subject).await {
+        Ok(announced) => announced,
+        Err(refusal) => {
+            subject.record_refusal(audit, &refusal).await;
+            return Err(refusal.into());
+        }
     };
-    let admitted = admit(node, proposal, intent, sign).map_err(refuse)?;
-    let act = subject.with_effect(&admitted);
-    // The intent is bound to its digests, the session is spent and the act is announced, all
-    // durable, before the first byte leaves (rows C1, C3, D7).
-    let begun = begin(node, proposal, intent, &admitted.effect, &act).map_err(refuse)?;
     crate::failpoint::here("sign.after_audit");
     report.joined();
-    match sign_all(node, proposal, intent, &admitted, report) {
+    match sign_all(node, proposal, intent, &admitted, report).await {
         Ok(signatures) => {
-            if let Err(refusal) = keep(node, intent, &signatures) {
+            if let Err(refusal) = keep(node, intent, &signatures).await {
                 let facts = vec![("code", refusal.code.as_str().into())];
-                finish(node.keystore.audit(), &begun, AuditResult::Failed, facts);
+                finish(audit, &begun, AuditResult::Failed, facts);
                 return Err(refusal.into());
             }
-            let audit = node.keystore.audit();
             finish(audit, &begun, AuditResult::Succeeded, Vec::new());
             let protocol = admitted.held.certificate.statement.protocol.to_string();
             metrics::counter!("quorate_signatures_total", "protocol" => protocol).increment(1);
@@ -69,10 +67,25 @@ pub(super) fn run(
         Err(abort) => {
             let committee = &admitted.held.certificate.statement.committee;
             let facts = abort_facts(&abort, |index| committee.node(index).cloned());
-            finish(node.keystore.audit(), &begun, AuditResult::Failed, facts);
+            finish(audit, &begun, AuditResult::Failed, facts);
             Err(abort.into())
         }
     }
+}
+
+/// Decides, and makes the decision durable: the intent is bound to its digests, the session is
+/// spent and the act is announced before the first byte leaves (rows C1, C3, D7).
+async fn announce(
+    node: &Arc<Node>,
+    proposal: &Arc<Proposal>,
+    intent: &VerifiedIntent,
+    sign: &Sign,
+    subject: &Subject,
+) -> Result<(Admitted, Begun), Refusal> {
+    let admitted = admit(node, proposal, intent, sign).await?;
+    let act = subject.with_effect(&admitted);
+    let begun = begin(node, proposal, intent, &admitted.effect, &act).await?;
+    Ok((admitted, begun))
 }
 
 fn subject(proposal: &Proposal, intent: &VerifiedIntent, sign: &Sign) -> Subject {
@@ -135,9 +148,9 @@ fn effect_facts(decoded: &Decoded) -> Vec<(&'static str, serde_json::Value)> {
     facts
 }
 
-fn admit(
+async fn admit(
     node: &Arc<Node>,
-    proposal: &Proposal,
+    proposal: &Arc<Proposal>,
     intent: &VerifiedIntent,
     sign: &Sign,
 ) -> Result<Admitted, Refusal> {
@@ -145,7 +158,7 @@ fn admit(
         let message = "signers are at least two different parties";
         Refusal::retry(ErrorCode::InvalidArgument, message)
     })?;
-    let held = held_key(node, proposal, sign)?;
+    let held = held_key(node, proposal, sign).await?;
     let statement = &held.certificate.statement;
     let effect = admission::admit_sign(intent.intent(), sign, statement, &signers, &node.me)?;
     node.registry
@@ -162,11 +175,28 @@ fn admit(
 }
 
 /// The key, made active first if its share waits for the certificate that the proposal carries.
-fn held_key(node: &Arc<Node>, proposal: &Proposal, sign: &Sign) -> Result<Arc<HeldKey>, Refusal> {
-    if node.keystore.state(sign.key) == Some(ShareState::Pending) {
-        settle::carried(node, sign.key, proposal.session, &proposal.certificate);
+/// What is not in memory is read from the disk on a thread that may wait for it.
+async fn held_key(
+    node: &Arc<Node>,
+    proposal: &Arc<Proposal>,
+    sign: &Sign,
+) -> Result<Arc<HeldKey>, Refusal> {
+    let key = sign.key;
+    let is_pending = node.keystore.state(key) == Some(ShareState::Pending);
+    if let Some(held) = node.keys.in_memory(key).filter(|_| !is_pending) {
+        return Ok(held);
     }
-    node.keys.get(sign.key, &node.keystore, &node.manifest)
+    let (node, proposal) = (Arc::clone(node), Arc::clone(proposal));
+    let opened = tokio::task::spawn_blocking(move || {
+        if is_pending {
+            settle::carried(&node, key, proposal.session, &proposal.certificate);
+        }
+        node.keys.get(key, &node.keystore, &node.manifest)
+    });
+    opened.await.unwrap_or_else(|_| {
+        let message = format!("opening the share of {key} broke off");
+        Err(Refusal::retry(ErrorCode::Internal, message))
+    })
 }
 
 /// Step 4.10: the fee is below this node's own ceiling (row D6). One node's no is final: asking
@@ -210,7 +240,7 @@ fn pairs(node: &Node, admitted: &Admitted) -> Vec<(NodeId, Digest32)> {
 
 /// Binds the intent, spends the session and announces the act; returns when all three are durable.
 /// They are in two logs, which sync side by side.
-fn begin(
+async fn begin(
     node: &Node,
     proposal: &Proposal,
     intent: &VerifiedIntent,
@@ -223,17 +253,18 @@ fn begin(
     crate::failpoint::here("sign.after_bind");
     let begun = record.begin_attempt(digest, proposal.session)?;
     let announcement = subject.announce(node.keystore.audit())?;
-    bound
-        .wait()
-        .map_err(|e| Refusal::from(quorate_keystore::IntentError::Log(e)))?;
-    begun
-        .wait()
-        .map_err(|e| Refusal::from(quorate_keystore::IntentError::Log(e)))?;
+    // The later of the two first: then the earlier one is durable already.
+    begun.await.map_err(not_recorded)?;
+    bound.await.map_err(not_recorded)?;
     crate::failpoint::here("sign.after_attempt");
-    announced(announcement)
+    announced(announcement).await
 }
 
-fn sign_all(
+fn not_recorded(error: LogError) -> Refusal {
+    Refusal::from(RecordError::Log(error))
+}
+
+async fn sign_all(
     node: &Arc<Node>,
     proposal: &Proposal,
     intent: &VerifiedIntent,
@@ -275,11 +306,8 @@ fn sign_all(
             offset: 0,
             rounds: held.engine.sign_rounds(),
         };
-        let signature = held.engine.sign(&port, &roster, context, target)?;
-        // The engine verified it; a second look costs little and guards the seam between crates.
-        target
-            .verify(&statement.public_key, &signature)
-            .map_err(|_| Abort::local("the signature does not verify"))?;
+        // The engine verified it: a signature that does not hold is an abort.
+        let signature = held.engine.sign(&port, &roster, context, target).await?;
         signatures.push(signature);
     }
     Ok(signatures)
@@ -294,7 +322,7 @@ impl Engine {
     }
 
     /// One signature by the protocol of the key.
-    fn sign(
+    async fn sign(
         &self,
         port: &Port<'_>,
         roster: &Roster,
@@ -311,14 +339,15 @@ impl Engine {
                 let setups = guess.as_ref().unwrap_or(setups);
                 let (phase, outbox) =
                     quorate_dkls23::Sign::start(roster, context, share, setups, digest)?;
-                drive(port, roster, context, phase, outbox).map(Signature::from)
+                let signed = drive(port, roster, context, phase, outbox).await;
+                signed.map(Signature::from)
             }
             Self::Frost(share) => {
                 let payload = frost_payload(share.curve(), target)?;
                 let rng = &mut SystemRandomness;
                 let (phase, outbox) =
                     quorate_frost::Sign::start(roster, context, share, payload, rng)?;
-                drive(port, roster, context, phase, outbox)
+                drive(port, roster, context, phase, outbox).await
             }
         }
     }
@@ -356,13 +385,15 @@ fn purpose(held: &HeldKey, intent: &VerifiedIntent, digest: &Digest32, position:
 }
 
 /// The verified signatures are durable before they are shown to anybody.
-fn keep(node: &Node, intent: &VerifiedIntent, signatures: &[Signature]) -> Result<(), Refusal> {
+async fn keep(
+    node: &Node,
+    intent: &VerifiedIntent,
+    signatures: &[Signature],
+) -> Result<(), Refusal> {
     let bytes = record_bytes(signatures);
     crate::failpoint::here("sign.before_complete");
     let durable = node.keystore.intents().complete(intent.digest(), &bytes)?;
-    durable
-        .wait()
-        .map_err(|e| Refusal::from(quorate_keystore::IntentError::Log(e)))?;
+    durable.await.map_err(not_recorded)?;
     crate::failpoint::here("sign.after_complete");
     Ok(())
 }
