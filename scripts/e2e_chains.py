@@ -8,7 +8,17 @@ from demo import CHAIN
 from e2e_world import NODES, RECIPIENT, post, require
 from litesvm import FIRST_BLOCKHASH
 from other_chains import BITCOIN_RECEIVER, SOLANA_RECEIVER
-from unsigned import psbt, solana_transfer, transaction_id, version_0, witnesses
+from unsigned import (
+    funding,
+    output,
+    psbt,
+    script_of,
+    shares,
+    solana_transfer,
+    transaction_id,
+    version_0,
+    witnesses,
+)
 
 MESSAGES = [b"Q", b"quorate" * 5, bytes(range(256)) * 8]
 NO_CHAIN = ["--chain", "none", "--right", "raw_message"]
@@ -78,8 +88,28 @@ def c8_one_message_signed_twice_has_two_nonces(world):
         require(first["signature"][:64] != second["signature"][:64], "one nonce for two signatures")
 
 
+def unsigned(world, key, *arguments):
+    """What `quorate tx` builds for this key."""
+    built = world.quorate.json("tx", *arguments, "--chain", key["chain_type"])
+    return built["unsigned_transaction"]
+
+
+def psbt_by_the_command(world, key, amount, fee, change, coins):
+    """`quorate tx bitcoin`, with the invented coins of `psbt`."""
+    own = script_of(key["address"])
+    arguments = ["--public-key", key["public_key"], "--algorithm", key["algorithm"]]
+    for number, worth in enumerate(shares(amount + fee + change, coins)):
+        made = funding(number, output(worth, own))
+        name = hashlib.sha256(hashlib.sha256(made).digest()).digest()[::-1].hex()
+        arguments += ["--input", f"{name}:0", "--previous-tx", made.hex()]
+    arguments += ["--to", f"{BITCOIN_RECEIVER}={amount}", "--fee", fee]
+    return unsigned(world, key, "bitcoin", *arguments)
+
+
 def sign_psbt(world, key, coins):
     payload, spent = psbt(key["address"], BITCOIN_RECEIVER, 1_000_000, 2_000, coins=coins)
+    built = psbt_by_the_command(world, key, 1_000_000, 2_000, 10_000, coins)
+    require(built == payload.hex(), f"`quorate tx bitcoin` builds another PSBT: {built}")
     signed = sign(world, key, "--tx", payload.hex())
     transaction = bytes.fromhex(signed["signed_transaction"])
     require(signed["tx_id"] == transaction_id(transaction), signed["tx_id"])
@@ -109,10 +139,15 @@ def bitcoin_keys_sign_transactions_with_several_inputs(world):
 
 def solana_keys_sign_legacy_and_version_0_messages(world):
     key = world.key_for(*SOLANA, *TWO_OF_THREE)
-    for number, version in enumerate([bytes, version_0] * 2):
+    for number, (name, version) in enumerate([("legacy", bytes), ("0", version_0)] * 2):
         lamports = 1_000_000 + number
         message = solana_transfer(key["address"], SOLANA_RECEIVER, lamports, FIRST_BLOCKHASH)
         message = version(message)
+        built = unsigned(
+            world, key, "solana", "--from", key["address"], "--to", SOLANA_RECEIVER, "--amount",
+            lamports, "--blockhash", FIRST_BLOCKHASH, "--message-version", name,
+        )  # fmt: skip
+        require(built == message.hex(), f"`quorate tx solana` builds another message: {built}")
         signed = sign(world, key, "--tx", message.hex())
         transaction = bytes.fromhex(signed["signed_transaction"])
         signature = bytes.fromhex(signed["signature"])

@@ -3,7 +3,7 @@
 import time
 
 from litesvm import Litesvm
-from unsigned import psbt, solana_transfer, transaction_id, witnesses
+from unsigned import psbt, transaction_id, witnesses
 
 SOLANA_RECEIVER = "8qbHbw2BbbTHBW1sbeqakYXVKRQM8Ne7pLK7m6CVfeR9"
 BITCOIN_RECEIVER = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
@@ -46,7 +46,11 @@ def on_solana(quorate, packages):
     try:
         print(f"balance {chain.fund(address, 2 * SOL) / SOL:.6f} SOL")
         amount = SOL // 2
-        message = solana_transfer(address, SOLANA_RECEIVER, amount, chain.blockhash())
+        unsigned = quorate.json(
+            "tx", "solana", "--chain", "solana-local", "--from", address, "--to", SOLANA_RECEIVER,
+            "--amount", "0.5sol", "--blockhash", chain.blockhash(),
+        )  # fmt: skip
+        message = bytes.fromhex(unsigned["unsigned_transaction"])
         signed = signed_with(quorate, key, message)
         name = chain.send(signed["signed_transaction"])
         require(name == signed["tx_id"], f"litesvm calls it {name}, not {signed['tx_id']}")

@@ -6,6 +6,7 @@ mod dev;
 mod enroll;
 mod key;
 mod payload;
+mod tx;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,7 +19,8 @@ pub use bench::{BenchAction, BenchArgs, LoadArgs};
 pub use dev::{DevAction, DevArgs, DevFolder, DevStart};
 pub use enroll::{ApproveArgs, EnrollAction, RequestArgs, RevokeArgs};
 pub use key::{CommitteeArgs, CreateArgs, KeyAction, ListArgs, UpdateArgs};
-pub use payload::{PayloadArgs, SignArgs, TxAction, TxEthereum, VerifyArgs};
+pub use payload::{PayloadArgs, SignArgs, VerifyArgs};
+pub use tx::{TxAction, TxBitcoin, TxEthereum, TxSolana};
 
 use crate::config::Setting;
 

@@ -9,6 +9,7 @@ use quorate_chains::{
 };
 use quorate_types::{Algorithm, Rights};
 
+use crate::amount;
 use crate::error::CliError;
 
 /// The fields of a transfer or call.
@@ -95,24 +96,9 @@ pub(crate) fn bench_transfer(nonce: u64) -> Vec<u8> {
 
 /// An amount in wei: `123`, `1.5ether`, `30gwei`, `7wei`.
 pub(crate) fn parse_amount(text: &str) -> Result<u128, String> {
-    let units = [("ether", 18), ("gwei", 9), ("wei", 0), ("", 0)];
-    let (digits, decimals) = units
-        .into_iter()
-        .find_map(|(unit, decimals)| Some((text.strip_suffix(unit)?.trim(), decimals)))
-        .unwrap_or((text, 0));
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let units = [("ether", 18), ("gwei", 9), ("wei", 0)];
     let form = "an amount is a number of wei, or a number with gwei or ether behind it";
-    if whole.is_empty() || !is_number(whole) || !is_number(fraction) {
-        return Err(form.to_owned());
-    }
-    if fraction.len() > decimals || (digits.ends_with('.')) {
-        return Err("an amount has no parts of a wei".to_owned());
-    }
-    let padded = format!("{whole}{fraction:0<decimals$}");
-    padded
-        .parse()
-        .map_err(|_| "an amount is at most 2^128 - 1 wei".to_owned())
+    amount::parse(text, &units, "wei", form)
 }
 
 /// An address; its checksum is checked if it has one (EIP-55).

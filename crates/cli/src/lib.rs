@@ -11,8 +11,10 @@
     allow(non_snake_case, reason = "test names are subject__should_result")
 )]
 
+mod amount;
 pub mod args;
 pub mod bench;
+mod bitcoin_tx;
 pub mod check;
 mod clock;
 pub mod commands;
@@ -26,5 +28,6 @@ mod ethereum_tx;
 pub mod http;
 pub mod intents;
 mod secret_file;
+mod solana_tx;
 
 pub use error::{CliError, ExitCode, Refusal};

@@ -59,6 +59,12 @@ fn commands__should_take_what_the_documentation_says() {
         "tx ethereum --to 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 --value 0.1ether --nonce 0 \
          --gas 21000 --max-fee 20gwei --priority-fee 1gwei --chain-id 31337 --data 00",
         "intent build create-key --threshold 2",
+        "tx bitcoin --public-key 02 --algorithm ECDSA --chain bitcoin \
+         --input abababababababababababababababababababababababababababababababab:0 \
+         --previous-tx 02 --to bc1q=0.1btc --to 1x=700 --fee-rate 3 --no-replacement",
+        "tx solana --from 8qbHbw2BbbTHBW1sbeqakYXVKRQM8Ne7pLK7m6CVfeR9 \
+         --to 8qbHbw2BbbTHBW1sbeqakYXVKRQM8Ne7pLK7m6CVfeR9 --amount 0.1sol \
+         --blockhash 8qbHbw2BbbTHBW1sbeqakYXVKRQM8Ne7pLK7m6CVfeR9 --message-version 0",
         "intent build sign --key key_x --tx 02",
         "intent show 00",
         "config show",
@@ -105,6 +111,14 @@ fn values__must_be_readable() {
     let address = "tx ethereum --to 0x7099 --nonce 0 --max-fee 1 --chain-id 1";
     assert_eq!(refusal(address), ErrorKind::ValueValidation);
     assert_eq!(refusal("dev --http nowhere"), ErrorKind::ValueValidation);
+    let solana = "tx solana --from 1 --to 1 --amount 1 --blockhash 1";
+    assert_eq!(refusal(solana), ErrorKind::ValueValidation);
+    let bitcoin = "tx bitcoin --public-key 02 --algorithm ECDSA --chain bitcoin --to a=1 --fee 1";
+    assert_eq!(refusal(bitcoin), ErrorKind::MissingRequiredArgument);
+    let coin = format!("{bitcoin} --input {}", "ab".repeat(32));
+    assert_eq!(refusal(&coin), ErrorKind::ValueValidation);
+    let coin = format!("{coin}:0 --fee-rate 1");
+    assert_eq!(refusal(&coin), ErrorKind::ArgumentConflict);
     assert_eq!(
         refusal("bench sign --concurrency 1,x"),
         ErrorKind::ValueValidation
@@ -123,6 +137,8 @@ fn help__should_be_what_was_agreed() {
         &["verify"],
         &["session"],
         &["tx", "ethereum"],
+        &["tx", "bitcoin"],
+        &["tx", "solana"],
         &["bench", "sign"],
     ];
     for path in commands {

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
 /// What is signed: exactly one of these.
 #[derive(Debug, Clone, Args)]
@@ -64,41 +64,4 @@ pub struct VerifyArgs {
     #[command(flatten)]
     /// What was signed.
     pub payload: PayloadArgs,
-}
-
-/// `quorate tx …`
-#[derive(Debug, Subcommand)]
-pub enum TxAction {
-    /// Build an unsigned EIP-1559 transaction
-    Ethereum(TxEthereum),
-}
-
-/// `quorate tx ethereum …`
-#[derive(Debug, Clone, Args)]
-pub struct TxEthereum {
-    /// Receiver
-    #[arg(long, value_name = "ADDRESS", value_parser = crate::ethereum_tx::parse_address)]
-    pub to: [u8; 20],
-    /// Amount in wei, or with a unit: 0.1ether, 20gwei
-    #[arg(long, default_value = "0", value_parser = crate::ethereum_tx::parse_amount)]
-    pub value: u128,
-    /// Position in the account's sequence
-    #[arg(long)]
-    pub nonce: u64,
-    /// Most units of gas
-    #[arg(long, default_value_t = 21_000)]
-    pub gas: u64,
-    /// Most per unit of gas, tip included
-    #[arg(long, value_name = "AMOUNT", value_parser = crate::ethereum_tx::parse_amount)]
-    pub max_fee: u128,
-    /// Tip per unit of gas
-    #[arg(long, value_name = "AMOUNT", default_value = "1gwei",
-          value_parser = crate::ethereum_tx::parse_amount)]
-    pub priority_fee: u128,
-    /// Network: 1 ethereum, 11155111 ethereum-sepolia, 17000 ethereum-holesky, 31337 ethereum-local
-    #[arg(long, value_name = "NUMBER")]
-    pub chain_id: u64,
-    /// Input of a contract
-    #[arg(long, value_name = "HEX", default_value = "")]
-    pub data: String,
 }
