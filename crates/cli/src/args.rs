@@ -17,7 +17,7 @@ use clap_complete::Shell;
 pub use batch::BatchArgs;
 pub use bench::{BenchAction, BenchArgs, LoadArgs};
 pub use dev::{DevAction, DevArgs, DevFolder, DevStart};
-pub use enroll::{ApproveArgs, EnrollAction, RequestArgs, RevokeArgs};
+pub use enroll::{ApproveArgs, EnrollAction, InstallArgs, RequestArgs, RevokeArgs};
 pub use key::{CommitteeArgs, CreateArgs, KeyAction, ListArgs, UpdateArgs};
 pub use payload::{PayloadArgs, SignArgs, VerifyArgs};
 pub use tx::{TxAction, TxBitcoin, TxEthereum, TxSolana};

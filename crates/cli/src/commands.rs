@@ -90,7 +90,8 @@ pub async fn run(cli: Cli, environment: Environment<'_>) -> Result<(), CliError>
         }
         Command::Coordinator => return crate::coordinator::run(global.config.as_deref()).await,
         Command::Node(NodeAction::Enroll(action)) => {
-            return Console::new(global.json).report(&enroll::run(action)?);
+            let console = Console::new(global.json);
+            return console.report(&enroll::run(action, &console)?);
         }
         Command::Doctor(DoctorArgs {
             process: Some(config),

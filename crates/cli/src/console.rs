@@ -1,6 +1,6 @@
 //! What is written to the terminal: results on stdout, everything else on stderr.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::time::Duration;
 
 use comfy_table::{Table, presets};
@@ -9,6 +9,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::CliError;
+
+/// Longest answer to a question, in bytes.
+const MAX_ANSWER_BYTES: u64 = 1_024;
 
 /// A result, for programs and for people.
 #[derive(Debug, Clone)]
@@ -73,6 +76,33 @@ impl Console {
         if !self.json {
             write_stderr(line);
         }
+    }
+
+    /// Asks for a line, if there is somebody to ask: on a terminal, without `--json`.
+    ///
+    /// # Errors
+    /// [`CliError::Failed`] if the terminal cannot be read.
+    pub fn ask(&self, question: &str) -> Result<Option<String>, CliError> {
+        if self.json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return Ok(None);
+        }
+        let mut out = std::io::stderr().lock();
+        // Whoever closed stderr is not asked.
+        let shown = write!(out, "{question}").and_then(|()| out.flush());
+        if shown.is_err() {
+            return Ok(None);
+        }
+        drop(out);
+        let mut line = String::new();
+        let input = std::io::stdin().lock().take(MAX_ANSWER_BYTES);
+        let read = std::io::BufReader::new(input).read_line(&mut line);
+        read.map_err(|error| {
+            CliError::failed(
+                format!("the terminal cannot be read: {error}"),
+                "use the flag that says the same",
+            )
+        })?;
+        Ok(Some(line.trim().to_owned()))
     }
 
     /// Prints an error: for programs on stdout (one document in any case), for people on stderr.

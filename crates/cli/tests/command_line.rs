@@ -65,6 +65,7 @@ fn commands__should_take_what_the_documentation_says() {
         "tx solana --from 8qbHbw2BbbTHBW1sbeqakYXVKRQM8Ne7pLK7m6CVfeR9 \
          --to 8qbHbw2BbbTHBW1sbeqakYXVKRQM8Ne7pLK7m6CVfeR9 --amount 0.1sol \
          --blockhash 8qbHbw2BbbTHBW1sbeqakYXVKRQM8Ne7pLK7m6CVfeR9 --message-version 0",
+        "node enroll install --dir d --approval a --authority-fingerprint 12ab",
         "intent build sign --key key_x --tx 02",
         "intent show 00",
         "config show",
@@ -139,6 +140,7 @@ fn help__should_be_what_was_agreed() {
         &["tx", "ethereum"],
         &["tx", "bitcoin"],
         &["tx", "solana"],
+        &["node", "enroll", "install"],
         &["bench", "sign"],
     ];
     for path in commands {

@@ -16,14 +16,7 @@ pub enum EnrollAction {
     /// On the operator's machine: check a request, sign a certificate, show the manifest's entry
     Approve(ApproveArgs),
     /// On the new machine: check the approval and put the certificate in place
-    Install {
-        /// Folder of the machine's keys
-        #[arg(long, value_name = "DIR")]
-        dir: PathBuf,
-        /// File that `approve` wrote
-        #[arg(long, value_name = "FILE")]
-        approval: PathBuf,
-    },
+    Install(InstallArgs),
     /// On the operator's machine: write a new revocation list
     Revoke(RevokeArgs),
 }
@@ -43,6 +36,21 @@ pub struct RequestArgs {
     /// Keep its identity, and ask for a certificate of a new TLS key
     #[arg(long)]
     pub renew: bool,
+}
+
+/// What a machine puts in place.
+#[derive(Debug, Clone, Args)]
+pub struct InstallArgs {
+    /// Folder of the machine's keys
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// File that `approve` wrote
+    #[arg(long, value_name = "FILE")]
+    pub approval: PathBuf,
+    /// Fingerprint of the authority that `approve` showed, told over another way; asked for on a
+    /// terminal. Needed for the first authority that this machine trusts
+    #[arg(long, value_name = "HEX")]
+    pub authority_fingerprint: Option<String>,
 }
 
 /// What the operator signs.

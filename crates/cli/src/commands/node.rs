@@ -11,7 +11,7 @@ use crate::http::ApiClient;
 pub(super) async fn run(context: &Context, action: NodeAction) -> Result<Report, CliError> {
     let client = ApiClient::new(&context.settings)?;
     match action {
-        NodeAction::Enroll(action) => crate::enroll::run(action),
+        NodeAction::Enroll(action) => crate::enroll::run(action, &context.console),
         NodeAction::List => {
             let list = client.get::<NodeList>("/nodes").await?.data;
             Ok(list_report(&list))

@@ -2,29 +2,80 @@
 
 use std::path::Path;
 
-use quorate_transport::tls::{ServerTls, TlsFiles};
+use quorate_transport::tls::{PeerIdentity, ServerTls, TlsFiles};
 use serde_json::json;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::pem::parse_x509_pem;
 
 use super::files::{Approval, authority_fingerprint};
-use super::request::{NEXT_TLS_KEY, TLS_KEY};
+use super::pair::{Interrupt, Pair, TLS_CERTIFICATE};
+use super::request::TLS_KEY;
+use crate::args::InstallArgs;
 use crate::console::{Report, facts};
 use crate::dev::replace_file;
 use crate::error::CliError;
 
+/// How the machine's operator says which authority is meant.
+pub(super) trait Ask {
+    /// The fingerprint that somebody types; `None` where nobody can be asked.
+    ///
+    /// # Errors
+    /// [`CliError`] if the terminal cannot be read.
+    fn fingerprint(&mut self) -> Result<Option<String>, CliError>;
+}
+
 /// Checks an approval and puts the certificate in place.
-pub(super) fn install(dir: &Path, approval: &Path) -> Result<Report, CliError> {
-    let approval = Approval::read(approval)?;
-    let (next_key, key) = (dir.join(NEXT_TLS_KEY), dir.join(TLS_KEY));
-    let (certificate, authority) = (dir.join("tls.crt"), dir.join("ca.crt"));
+pub(super) fn install(args: &InstallArgs, ask: &mut dyn Ask) -> Result<Report, CliError> {
+    install_in_steps(args, ask, &mut || Ok(()))
+}
+
+/// As [`install`], with a word before each step that changes something.
+pub(super) fn install_in_steps(
+    args: &InstallArgs,
+    ask: &mut dyn Ask,
+    interrupt: Interrupt<'_>,
+) -> Result<Report, CliError> {
+    let approval = Approval::read(&args.approval)?;
+    let pair = Pair {
+        dir: &args.dir,
+        certificate: &approval.certificate,
+    };
+    let authority = args.dir.join("ca.crt");
     check_signature(&approval)?;
-    check_same_authority(&authority, &approval)?;
-    // Tried with the very code that will use it, before anything is replaced.
+    let is_new = !check_same_authority(&authority, &approval)?;
+    let identity = check_fit(&pair, &approval)?;
+    let fingerprint = authority_fingerprint(&approval.authority);
+    confirm(args, is_new, &fingerprint, ask)?;
+    // Whom this machine trusts already stays as it is: there may be more than one. Trust comes
+    // first: a pair without it would be of no use.
+    interrupt()?;
+    if is_new {
+        replace_file(&authority, &approval.authority)?;
+    }
+    pair.install(interrupt)?;
+    let (certificate, key) = (args.dir.join(TLS_CERTIFICATE), args.dir.join(TLS_KEY));
+    let since = if is_new { "from now on" } else { "before" };
+    let shown = facts(&[
+        ("certificate", certificate.display().to_string()),
+        ("key", key.display().to_string()),
+        ("authority", authority.display().to_string()),
+        ("fingerprint", format!("{fingerprint} (trusted {since})")),
+        ("for", identity.to_string()),
+    ]);
+    let value = json!({
+        "certificate": certificate, "key": key, "authority": authority,
+        "authority_fingerprint": fingerprint, "authority_is_new": is_new,
+        "identity": identity.to_string(),
+    });
+    Ok(Report::new(&value, shown))
+}
+
+/// Tries the pair with the very code that will use it, before anything is replaced.
+fn check_fit(pair: &Pair<'_>, approval: &Approval) -> Result<PeerIdentity, CliError> {
     let trial = TlsFiles {
-        certificate: dir.join("tls.crt.next"),
-        key: next_key.clone(),
-        ca: dir.join("ca.crt.next"),
+        certificate: pair.dir.join("tls.crt.next"),
+        key: pair.key(),
+        ca: pair.dir.join("ca.crt.next"),
         crls: Vec::new(),
     };
     replace_file(&trial.certificate, &approval.certificate)?;
@@ -42,42 +93,46 @@ pub(super) fn install(dir: &Path, approval: &Path) -> Result<Report, CliError> {
             "use the approval of this machine's newest request",
         )
     })?;
-    if *tried.identity() != approval.kind.identity(&approval.node) {
+    let identity = tried.identity().clone();
+    if identity != approval.kind.identity(&approval.node) {
         return Err(CliError::invalid(
-            format!(
-                "the certificate is for {}, not for this request",
-                tried.identity()
-            ),
+            format!("the certificate is for {identity}, not for this request"),
             "ask the operator for a new approval",
         ));
     }
-    // A process that runs sees key and certificate one after the other, and goes on with the old
-    // ones until they fit.
-    std::fs::rename(&next_key, &key).map_err(|e| CliError::file(&key, "written", &e))?;
-    replace_file(&certificate, &approval.certificate)?;
-    // Whom this machine trusts already stays as it is: there may be more than one.
-    let is_new = !authority.exists();
-    if is_new {
-        replace_file(&authority, &approval.authority)?;
-    }
-    let fingerprint = authority_fingerprint(&approval.authority);
-    let compare = match is_new {
-        true => "trusted from now on: compare the fingerprint with the operator's over another way",
-        false => "trusted before",
+    Ok(identity)
+}
+
+/// The first authority is trusted only if somebody says its fingerprint, who has it over another way
+/// than the files.
+fn confirm(
+    args: &InstallArgs,
+    is_new: bool,
+    fingerprint: &str,
+    ask: &mut dyn Ask,
+) -> Result<(), CliError> {
+    let said = match (&args.authority_fingerprint, is_new) {
+        (Some(said), _) => said.clone(),
+        (None, false) => return Ok(()),
+        (None, true) => ask.fingerprint()?.ok_or_else(|| {
+            CliError::invalid(
+                "this machine trusts no authority yet, and nobody has said which one is meant",
+                "add --authority-fingerprint with what `approve` showed the operator, told over \
+                 another way than the files",
+            )
+        })?,
     };
-    let shown = facts(&[
-        ("certificate", certificate.display().to_string()),
-        ("key", key.display().to_string()),
-        ("authority", authority.display().to_string()),
-        ("fingerprint", format!("{fingerprint} ({compare})")),
-        ("for", tried.identity().to_string()),
-    ]);
-    let value = json!({
-        "certificate": certificate, "key": key, "authority": authority,
-        "authority_fingerprint": fingerprint, "authority_is_new": is_new,
-        "identity": tried.identity().to_string(),
-    });
-    Ok(Report::new(&value, shown))
+    let plain = |text: &str| {
+        let digits = text.chars().filter(|c| !c.is_whitespace() && *c != '-');
+        digits.collect::<String>().to_ascii_lowercase()
+    };
+    if plain(&said) == plain(fingerprint) {
+        return Ok(());
+    }
+    Err(CliError::invalid(
+        "the authority of the approval has another fingerprint than the one that was told",
+        "do not install it; ask the operator over another way which fingerprint `approve` shows",
+    ))
 }
 
 /// The certificate is signed by the authority that comes with it.
@@ -105,10 +160,11 @@ fn check_signature(approval: &Approval) -> Result<(), CliError> {
         .map_err(|_| refuse())
 }
 
-/// An approval cannot change whom this machine trusts: that is a decision of its own.
-fn check_same_authority(path: &Path, approval: &Approval) -> Result<(), CliError> {
+/// An approval cannot change whom this machine trusts: that is a decision of its own. Whether its
+/// authority is trusted already.
+fn check_same_authority(path: &Path, approval: &Approval) -> Result<bool, CliError> {
     match std::fs::read_to_string(path) {
-        Ok(known) if known.contains(approval.authority.trim()) => Ok(()),
+        Ok(known) if known.contains(approval.authority.trim()) => Ok(true),
         Ok(_) => Err(CliError::invalid(
             format!(
                 "{}: the approval comes from another authority",
@@ -116,7 +172,7 @@ fn check_same_authority(path: &Path, approval: &Approval) -> Result<(), CliError
             ),
             "if the cluster changes its authority, add the new one to this file first",
         )),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(CliError::file(path, "read", &error)),
     }
 }

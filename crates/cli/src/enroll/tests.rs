@@ -2,8 +2,22 @@ use std::path::{Path, PathBuf};
 
 use quorate_transport::tls::{ClientTls, ServerTls, TlsFiles};
 
+use super::install::{Ask, install, install_in_steps};
 use super::*;
-use crate::args::{ApproveArgs, RequestArgs, RevokeArgs};
+use crate::args::{ApproveArgs, InstallArgs, RequestArgs, RevokeArgs};
+
+/// Nobody sits there, or somebody who types this.
+struct Somebody(Option<String>);
+
+impl Ask for Somebody {
+    fn fingerprint(&mut self) -> Result<Option<String>, CliError> {
+        Ok(self.0.clone())
+    }
+}
+
+fn run(action: EnrollAction) -> Result<Report, CliError> {
+    super::run(action, &Console::quiet())
+}
 
 pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
@@ -47,11 +61,23 @@ impl World {
         }))
     }
 
-    fn install(&self, node: &str, approval: &str) -> Result<Report, CliError> {
-        run(EnrollAction::Install {
+    fn authority_fingerprint(&self) -> String {
+        files::authority_fingerprint(&secret_of(&self.path("ca/ca.crt")))
+    }
+
+    fn install_args(&self, node: &str, approval: &str) -> InstallArgs {
+        InstallArgs {
             dir: self.path(node),
             approval: self.path(&format!("{approval}.approval")),
-        })
+            authority_fingerprint: None,
+        }
+    }
+
+    fn install(&self, node: &str, approval: &str) -> Result<Report, CliError> {
+        run(EnrollAction::Install(InstallArgs {
+            authority_fingerprint: Some(self.authority_fingerprint()),
+            ..self.install_args(node, approval)
+        }))
     }
 
     pub(crate) fn enroll(&self, node: &str, coordinator: bool) -> TlsFiles {
@@ -177,6 +203,145 @@ fn installation__must_trust_one_authority_and_leave_those_alone_that_were_truste
     let report = world.install("p1", "p1").unwrap();
     assert_eq!(report.json["authority_is_new"], false);
     assert!(secret_of(&world.path("p1/ca.crt")).contains(second.trim()));
+}
+
+#[test]
+fn first_authority__must_not_be_trusted_before_somebody_says_its_fingerprint() {
+    let world = World::new();
+    world.request("p1", false, false).unwrap();
+    world.approve("p1", &world.fingerprint("p1")).unwrap();
+    let args = world.install_args("p1", "p1");
+    let attempt = |flag: Option<&str>, typed: Option<&str>| {
+        let args = InstallArgs {
+            authority_fingerprint: flag.map(str::to_owned),
+            ..args.clone()
+        };
+        install(&args, &mut Somebody(typed.map(str::to_owned)))
+    };
+    let right = world.authority_fingerprint();
+    let wrong = World::new().authority_fingerprint();
+    let unsaid = attempt(None, None).unwrap_err();
+    assert!(unsaid.remedy().contains("--authority-fingerprint"));
+    for (flag, typed) in [
+        (Some(wrong.as_str()), Some(right.as_str())),
+        (None, Some(&wrong)),
+        (None, Some("")),
+        (None, Some("yes")),
+        (Some(&right[..20]), None),
+    ] {
+        let refused = attempt(flag, typed).unwrap_err();
+        assert!(refused.to_string().contains("fingerprint"), "{refused}");
+    }
+    for name in ["ca.crt", "tls.crt", "tls.key"] {
+        let path = world.path("p1").join(name);
+        assert!(path.symlink_metadata().is_err(), "{name}: nothing changed");
+    }
+    // As somebody types it.
+    attempt(None, Some(&right.to_uppercase().replace('-', " "))).unwrap();
+    // Who is trusted is not asked for again; a wrong answer is still one.
+    world.request("p1", false, true).unwrap();
+    world.approve("p1", &world.fingerprint("p1")).unwrap();
+    assert!(attempt(Some(&wrong), None).is_err());
+    attempt(None, None).unwrap();
+}
+
+/// Puts the pair where earlier versions had it: plain files.
+fn as_before(dir: &Path) {
+    for name in ["tls.key", "tls.crt"] {
+        let path = dir.join(name);
+        let real = path.canonicalize().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        std::fs::rename(real, &path).unwrap();
+    }
+    std::fs::remove_file(dir.join("tls.pair")).unwrap();
+    std::fs::remove_dir_all(dir.join("tls.pairs")).unwrap();
+}
+
+/// What a machine goes through before the installation that is interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Nothing,
+    Enrolled,
+    EnrolledByAnEarlierVersion,
+}
+
+/// Interrupts an installation before each of its steps in turn; how many there are.
+fn interrupt_everywhere(before: Before) -> usize {
+    for stop_at in 0.. {
+        let world = World::new();
+        let dir = world.path("p1");
+        if before != Before::Nothing {
+            world.enroll("p1", false);
+        }
+        if before == Before::EnrolledByAnEarlierVersion {
+            as_before(&dir);
+        }
+        world
+            .request("p1", false, before != Before::Nothing)
+            .unwrap();
+        world.approve("p1", &world.fingerprint("p1")).unwrap();
+        let args = InstallArgs {
+            authority_fingerprint: Some(world.authority_fingerprint()),
+            ..world.install_args("p1", "p1")
+        };
+        let mut steps = 0;
+        let done = install_in_steps(&args, &mut Somebody(None), &mut || {
+            steps += 1;
+            if steps > stop_at {
+                return Err(CliError::failed("the power fails", "start again"));
+            }
+            Ok(())
+        });
+        let was_interrupted = done.is_err();
+        let files = world.files("p1");
+        let pair = ServerTls::from_files(&files, |_| true);
+        let is_there = files.certificate.exists() || files.key.exists();
+        let case = format!("{before:?}, before step {stop_at}");
+        assert!(
+            pair.is_ok() || (before == Before::Nothing && !is_there),
+            "{case}: {:?}",
+            pair.err()
+        );
+        // The machine is started again, and whoever installs does so again.
+        let report = install(&args, &mut Somebody(None));
+        let report = report.unwrap_or_else(|error| panic!("{case}: {error}"));
+        assert!(!report.json["identity"].as_str().unwrap().is_empty());
+        ServerTls::from_files(&files, |_| true).unwrap();
+        let approval: serde_json::Value =
+            serde_json::from_str(&secret_of(&world.path("p1.approval"))).unwrap();
+        let installed = std::fs::read_to_string(&files.certificate).unwrap();
+        assert_eq!(approval["certificate"], installed, "{case}");
+        let pairs = std::fs::read_dir(dir.join("tls.pairs")).unwrap().count();
+        assert_eq!(pairs, 1, "{case}: no old key is left");
+        assert!(!dir.join("tls.key.next").exists(), "{case}");
+        if !was_interrupted {
+            return steps;
+        }
+    }
+    unreachable!("some installation is not interrupted");
+}
+
+#[test]
+fn interrupted_installation__must_leave_a_pair_that_fits_and_be_finished_by_the_next() {
+    assert!(interrupt_everywhere(Before::Nothing) >= 7);
+    assert!(interrupt_everywhere(Before::Enrolled) >= 8);
+    assert!(interrupt_everywhere(Before::EnrolledByAnEarlierVersion) >= 10);
+}
+
+#[test]
+fn installation__should_finish_what_an_earlier_version_left_half_done() {
+    let world = World::new();
+    world.enroll("p1", false);
+    let dir = world.path("p1");
+    as_before(&dir);
+    world.request("p1", false, true).unwrap();
+    world.approve("p1", &world.fingerprint("p1")).unwrap();
+    // It replaced the key first, then the certificate.
+    std::fs::rename(dir.join("tls.key.next"), dir.join("tls.key")).unwrap();
+    let files = world.files("p1");
+    assert!(ServerTls::from_files(&files, |_| true).is_err());
+    world.install("p1", "p1").unwrap();
+    ServerTls::from_files(&files, |_| true).unwrap();
 }
 
 #[test]
