@@ -163,8 +163,12 @@ async fn participant(file: &ParticipantFile, folder: &Path, findings: &mut Findi
     own_tls(&file.tls.files(folder), findings);
     for (what, address) in [("gRPC", file.listen.grpc), ("Noise", file.listen.noise)] {
         let listens = tokio::net::TcpStream::connect(address).await;
-        let reached = listens.map(drop).map_err(|error| LinkFault::of_io(&error));
-        tell(&format!("own {what} port {address}"), reached, findings);
+        let check = format!("own {what} port {address}");
+        match listens {
+            // Not more than that: who listens is tried from the other side.
+            Ok(_) => findings.ok(&check, "somebody listens there"),
+            Err(error) => tell(&check, Err(LinkFault::of_io(&error)), findings),
+        }
     }
     let manifest = match manifest(&folder.join(&file.manifest)) {
         Ok(manifest) => manifest,
@@ -198,8 +202,20 @@ async fn participant(file: &ParticipantFile, folder: &Path, findings: &mut Findi
             static_key: known.noise,
         };
         let reached = probe(&links, id, &peer).await;
-        tell(&check, reached.map_err(LinkFault::of_refusal), findings);
+        tell_peer(&check, reached.map_err(LinkFault::of_refusal), findings);
     }
+}
+
+/// As [`tell`]; what ends a handshake without a word may be another node than the one that was meant.
+fn tell_peer(check: &str, reached: Result<(), LinkFault>, findings: &mut Findings) {
+    let Err(fault @ LinkFault::NoiseClosed) = reached else {
+        return tell(check, reached, findings);
+    };
+    let remedy = format!(
+        "{}; make sure that the address is this peer's: another node answers like this",
+        fault.remedy()
+    );
+    findings.fail(check, format!("{fault} ({})", fault.label()), remedy);
 }
 
 fn tell(check: &str, reached: Result<(), LinkFault>, findings: &mut Findings) {
