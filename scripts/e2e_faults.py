@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import threading
@@ -124,6 +125,29 @@ def a_key_killed_at_random_moments(world, victim):
     require(seen["Active"] > 0, "no key was ever made")
 
 
+def is_reached(world, name):
+    """Sessions can be opened with it; whether its links are up is another question."""
+    listed = world.quorate.json("node", "list")["nodes"]
+    node = next(node for node in listed if node["node_id"] == name)
+    unreached = re.search("reached|stream is not open", node.get("last_error") or "")
+    return node["status"] != "offline" and not unreached
+
+
+def a_key_is_made_the_moment_that_a_node_is_back(world):
+    """The coordinator reaches a node before the node has its links to the others."""
+    world.only_alive(NODES)
+    victim = "node-3"
+    # Away for a while, so that the others dial it at longer intervals.
+    world.only_alive([node for node in NODES if node != victim])
+    world.quorate.dev("start-node", victim)
+    world.down.discard(victim)
+    wait_until(lambda: is_reached(world, victim), f"{victim} is not reached")
+    key = world.quorate.json("key", "create", "--chain", CHAIN, "--threshold", 2, "--nodes", 3)
+    require(key["status"] == "Active", key)
+    world.sign(key)
+    world.only_alive(NODES)
+
+
 def c1_a_coordinator_killed_while_a_key_is_made_leaves_it_whole_or_failed(world):
     a_key_killed_at_random_moments(world, "coordinator")
 
@@ -159,7 +183,7 @@ def a_stopped_signer_is_replaced_named_and_used_again(world):
     key = world.key(2, 3)
     victim, load = "node-2", ["bench", "sign", "--key", key["key_id"], "--rate", 8]
     started = time.time()
-    bench = threading.Thread(target=lambda: reports.append(world.quorate.json(*load, *BRIEF)))
+    bench = threading.Thread(target=lambda: reports.append(world.quorate.json(*load, *LOAD)))
     reports = []
     bench.start()
     wait_until(lambda: signed_since(world, key, started) >= 5, "the load did not start")
@@ -182,8 +206,9 @@ def a_stopped_signer_is_replaced_named_and_used_again(world):
     require(victim in signed["signers"], "it is not used again")
 
 
+BRIEF = ["--seconds", 4, "--warmup", 0]
 # Long enough for a busy machine to stop the node while requests still come.
-BRIEF = ["--seconds", 8, "--warmup", 0]
+LOAD = ["--seconds", 8, "--warmup", 0]
 
 
 def signed_since(world, key, started):
@@ -245,6 +270,7 @@ def a_session_that_hangs_can_be_watched_and_cancelled(world):
 
 
 CASES = [
+    a_key_is_made_the_moment_that_a_node_is_back,
     a_session_that_hangs_can_be_watched_and_cancelled,
     a_stopped_signer_is_replaced_named_and_used_again,
     c1_a_coordinator_killed_while_a_key_is_made_leaves_it_whole_or_failed,
