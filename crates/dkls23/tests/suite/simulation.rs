@@ -1,7 +1,6 @@
 //! Signing under faults and lies, from seeds.
 //!
-//! A seed fixes parties, schedule, faults and lies. The values inside the messages are the engine's
-//! and differ from run to run: see the limits of this protocol in `docs/limits.md`.
+//! A seed fixes everything: parties, schedule, faults, lies and all randomness.
 
 use std::collections::BTreeSet;
 
@@ -44,10 +43,11 @@ fn run(plan: Plan) -> Outcome<EcdsaSignature> {
     let message = digest(&plan.seed.to_string());
     let describe =
         |signature: &EcdsaSignature| Digest32::of(b"signature", &[&signature.to_bytes()]);
-    Simulation::new(plan, b"sign", describe, |cast, me, _| {
+    Simulation::new(plan, b"sign", describe, |cast, me, rng| {
         let roster = cast.roster(me);
-        let (share, setups) = (&committee.shares[&me], &committee.setups[&me]);
-        let (sign, outbox) = Sign::start(&roster, cast.context(), share, setups, message).unwrap();
+        let (share, pairs) = (&committee.shares[&me], &committee.pairs[&me]);
+        let started = Sign::start(&roster, cast.context(), share, pairs, message, rng);
+        let (sign, outbox) = started.unwrap();
         Driver::start(roster, cast.context(), cast.signer(me), sign, outbox)
     })
     .run()
