@@ -6,6 +6,7 @@
 
 use k256::Scalar;
 use k256::elliptic_curve::PrimeField;
+use quorate_kernels::multiply_base;
 use quorate_types::{DecodeError, Reader, Writer};
 use secp256k1::{SecretKey, ecdh};
 use zeroize::Zeroizing;
@@ -37,7 +38,7 @@ impl Drop for Factor {
 /// `scalar · G`; `None` for zero.
 pub(crate) fn base(scalar: &Scalar) -> Option<Point> {
     let factor = Factor::new(scalar)?;
-    Some(Point::from_secret_key(&factor.0))
+    Some(multiply_base(&factor.0))
 }
 
 /// Coordinates of `scalar · point`; `None` for zero.

@@ -7,7 +7,6 @@
 
 mod gadget;
 
-use blake3::Hasher;
 use quorate_kernels::{Block, Residue, Row, Tccr, WideSum};
 use quorate_types::{DecodeError, Digest32, Reader, Writer};
 use subtle::ConstantTimeEq;
@@ -115,14 +114,11 @@ pub(crate) fn send(
 
     let theta = Theta::new(id, &tau);
     let combined = theta.combine(&[*first, *second, *mask]);
-    let mut check = ids::oracle(b"mu", id);
-    for zero in zeros.iter() {
-        check.update(&Zeroizing::new(theta.combine(zero).to_be_bytes())[..]);
-    }
+    let check = Mu::of(zeros.iter().map(|zero| theta.combine(zero))).digest(id);
     let corrections = Corrections {
         tau,
         combined,
-        check: digest(check),
+        check,
     };
     let zero = Residue::default();
     let shares = gadget.sums(&zeros).map(|sum| zero.minus(&sum));
@@ -147,18 +143,16 @@ pub(crate) fn receive(
     let hash = Tccr::new(extension::key(id));
     let mut own = pads(&hash, &received.pads);
     let theta = Theta::new(id, &corrections.tau);
-    let mut check = ids::oracle(b"mu", id);
     let places = corrections.tau.as_chunks::<{ 32 * WIDTH }>().0;
-    for ((number, own), place) in own.iter_mut().enumerate().zip(places) {
+    let mu = Mu::of(own.iter_mut().enumerate().zip(places).map(|((number, own), place)| {
         let choice = choice_mask(&received.choices, number);
         for (own, tau) in own.iter_mut().zip(place.as_chunks::<32>().0) {
             let tau = Residue::from_be_bytes(tau).expect("checked when it was read");
             *own = own.plus(&tau.masked(choice));
         }
-        let mu = theta.combine(own).minus(&corrections.combined.masked(choice));
-        check.update(&Zeroizing::new(mu.to_be_bytes())[..]);
-    }
-    if !bool::from(digest(check).ct_eq(&corrections.check)) {
+        theta.combine(own).minus(&corrections.combined.masked(choice))
+    }));
+    if !bool::from(mu.digest(id).ct_eq(&corrections.check)) {
         return Err(Inconsistent);
     }
     Ok(Shares(gadget.sums(&own)))
@@ -214,8 +208,23 @@ impl Theta {
     }
 }
 
-fn digest(mut hasher: Hasher) -> [u8; 32] {
-    let digest = *hasher.finalize().as_bytes();
-    hasher.zeroize();
-    digest
+/// All `μ`, hashed at once: BLAKE3 works on many kilobytes side by side.
+struct Mu(Zeroizing<Vec<u8>>);
+
+impl Mu {
+    fn of(numbers: impl Iterator<Item = Residue>) -> Self {
+        let mut bytes = Zeroizing::new(vec![0; 32 * OTS]);
+        for (place, number) in bytes.as_chunks_mut::<32>().0.iter_mut().zip(numbers) {
+            *place = number.to_be_bytes();
+        }
+        Self(bytes)
+    }
+
+    fn digest(&self, id: &Digest32) -> [u8; 32] {
+        let mut hasher = ids::oracle(b"mu", id);
+        hasher.update(&self.0);
+        let digest = *hasher.finalize().as_bytes();
+        hasher.zeroize();
+        digest
+    }
 }

@@ -3,6 +3,7 @@
 //! - [`Tccr`]: tweakable circular correlation-robust hashing by AES-128.
 //! - [`transpose`]: rows of bits to columns of 128.
 //! - [`CheckHash`]: the linear universal hash that OT extension is checked with.
+//! - [`multiply_base`]: multiples of the base point of secp256k1.
 //! - [`Residue`] and [`WideSum`]: numbers modulo the order of secp256k1, and sums of products that
 //!   are reduced once.
 //!
@@ -13,20 +14,22 @@
 //!
 //! Specification: `docs/protocols/dkls23.md`.
 //!
-//! Architecture invariant: no IO, no clock, no randomness. The only crate that may hold `unsafe`;
-//! at present it holds none.
+//! Architecture invariant: no IO, no clock, no randomness. The only crate that may hold `unsafe`:
+//! one call of libsecp256k1.
 
 #![cfg_attr(
     test,
     allow(non_snake_case, reason = "test names are subject__should_result")
 )]
 
+mod base_point;
 mod check_hash;
 mod residue;
 mod tccr;
 mod transpose;
 mod wide_sum;
 
+pub use base_point::multiply_base;
 pub use check_hash::{Check, CheckHash, Row};
 pub use residue::Residue;
 pub use tccr::{Block, Tccr};

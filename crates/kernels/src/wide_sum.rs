@@ -31,6 +31,7 @@ impl WideSum {
     }
 
     /// Adds one product.
+    #[inline]
     pub fn add_product(&mut self, a: &Residue, b: &Residue) {
         let [a0, a1, a2, a3] = a.0;
         let b = &b.0;
@@ -42,6 +43,7 @@ impl WideSum {
         self.add_words([p0, p1, p2, p3, p4, p5, p6, p7]);
     }
 
+    #[inline]
     fn add_words(&mut self, words: [u64; 8]) {
         let Self([s0, s1, s2, s3, s4, s5, s6, s7, s8]) = self;
         let mut carry = false;
@@ -58,11 +60,9 @@ impl WideSum {
     #[must_use]
     pub fn reduce(&self) -> Residue {
         let Self([w0, w1, w2, w3, w4, w5, w6, w7, w8]) = *self;
-        let folded = fold([w0, w1, w2, w3], [w4, w5, w6, w7, w8]);
-        let [w0, w1, w2, w3, upper @ ..] = folded;
-        let folded = fold([w0, w1, w2, w3], upper);
-        let [w0, w1, w2, w3, upper @ ..] = folded;
-        let [w0, w1, w2, w3, w4, ..] = fold([w0, w1, w2, w3], upper);
+        let [w0, w1, w2, w3, w4, w5, w6, w7] = fold([w0, w1, w2, w3], [w4, w5, w6, w7, w8]);
+        let [w0, w1, w2, w3, w4, w5, ..] = fold([w0, w1, w2, w3], [w4, w5, w6, w7, 0]);
+        let [w0, w1, w2, w3, w4, ..] = fold([w0, w1, w2, w3], [w4, w5, 0, 0, 0]);
         // The last carry is 0 or 1; with it, the lower words are small, so nothing overflows.
         let mask = w4.wrapping_neg();
         let [c0, c1, c2] = COMPLEMENT.map(|word| word & mask);
@@ -72,6 +72,7 @@ impl WideSum {
 }
 
 /// `sum + word · b`: the lowest word, and the four above.
+#[inline]
 fn row(word: u64, b: &[u64; 4], sum: [u64; 4]) -> (u64, [u64; 4]) {
     let [b0, b1, b2, b3] = *b;
     let [s0, s1, s2, s3] = sum;
@@ -100,20 +101,31 @@ const fn carrying(a: u64, b: u64, carry: bool) -> (u64, bool) {
     (sum, one | two)
 }
 
-/// `low + upper · c`.
-fn fold<const UPPER: usize>(low: [u64; 4], upper: [u64; UPPER]) -> [u64; 8] {
-    const { assert!(UPPER <= 5) };
+/// `low + upper · c`, with `c = c0 + c1·2⁶⁴ + 2¹²⁸`. Callers' values fit in eight words.
+#[inline]
+fn fold(low: [u64; 4], upper: [u64; 5]) -> [u64; 8] {
+    let [c0, c1, _one] = COMPLEMENT;
     let [l0, l1, l2, l3] = low;
-    let mut out = [l0, l1, l2, l3, 0, 0, 0, 0];
-    for (at, word) in upper.into_iter().enumerate() {
-        let mut carry = 0;
-        let places = out.iter_mut().skip(at);
-        let factors = COMPLEMENT.into_iter().chain(std::iter::repeat(0));
-        for (place, factor) in places.zip(factors) {
-            (*place, carry) = multiply_add(word, factor, *place, carry);
-        }
-    }
-    out
+    let [u0, u1, u2, u3, u4] = upper;
+
+    let (w0, carry) = multiply_add(u0, c0, l0, 0);
+    let (w1, carry) = multiply_add(u1, c0, l1, carry);
+    let (w2, carry) = multiply_add(u2, c0, l2, carry);
+    let (w3, carry) = multiply_add(u3, c0, l3, carry);
+    let (w4, w5) = multiply_add(u4, c0, carry, 0);
+
+    let (w1, carry) = multiply_add(u0, c1, w1, 0);
+    let (w2, carry) = multiply_add(u1, c1, w2, carry);
+    let (w3, carry) = multiply_add(u2, c1, w3, carry);
+    let (w4, carry) = multiply_add(u3, c1, w4, carry);
+    let (w5, w6) = multiply_add(u4, c1, w5, carry);
+
+    let (w2, carry) = carrying(w2, u0, false);
+    let (w3, carry) = carrying(w3, u1, carry);
+    let (w4, carry) = carrying(w4, u2, carry);
+    let (w5, carry) = carrying(w5, u3, carry);
+    let (w6, carry) = carrying(w6, u4, carry);
+    [w0, w1, w2, w3, w4, w5, w6, u64::from(carry)]
 }
 
 #[cfg(test)]

@@ -193,10 +193,12 @@ fn challenge(id: &Digest32, rows: &[u8; MATRIX]) -> CheckHash {
 
 /// A digest of all rows' hashes stands for them: the sender can compute each.
 fn rows_check(id: &Digest32, hashes: impl Iterator<Item = Check>) -> [u8; 32] {
-    let mut hasher = ids::oracle(b"OT rows", id);
-    for hash in hashes {
-        hasher.update(&check_bytes(hash));
+    let mut bytes = Zeroizing::new([0; CHECK * BASE_OTS]);
+    for (place, hash) in bytes.as_chunks_mut::<CHECK>().0.iter_mut().zip(hashes) {
+        *place = check_bytes(hash);
     }
+    let mut hasher = ids::oracle(b"OT rows", id);
+    hasher.update(bytes.as_slice());
     let digest = *hasher.finalize().as_bytes();
     hasher.zeroize();
     digest
