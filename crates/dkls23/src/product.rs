@@ -228,3 +228,6 @@ impl Mu {
         digest
     }
 }
+
+#[cfg(test)]
+mod tests;
