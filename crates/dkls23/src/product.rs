@@ -144,14 +144,21 @@ pub(crate) fn receive(
     let mut own = pads(&hash, &received.pads);
     let theta = Theta::new(id, &corrections.tau);
     let places = corrections.tau.as_chunks::<{ 32 * WIDTH }>().0;
-    let mu = Mu::of(own.iter_mut().enumerate().zip(places).map(|((number, own), place)| {
-        let choice = choice_mask(&received.choices, number);
-        for (own, tau) in own.iter_mut().zip(place.as_chunks::<32>().0) {
-            let tau = Residue::from_be_bytes(tau).expect("checked when it was read");
-            *own = own.plus(&tau.masked(choice));
-        }
-        theta.combine(own).minus(&corrections.combined.masked(choice))
-    }));
+    let mu = Mu::of(
+        own.iter_mut()
+            .enumerate()
+            .zip(places)
+            .map(|((number, own), place)| {
+                let choice = choice_mask(&received.choices, number);
+                for (own, tau) in own.iter_mut().zip(place.as_chunks::<32>().0) {
+                    let tau = Residue::from_be_bytes(tau).expect("checked when it was read");
+                    *own = own.plus(&tau.masked(choice));
+                }
+                theta
+                    .combine(own)
+                    .minus(&corrections.combined.masked(choice))
+            }),
+    );
     if !bool::from(mu.digest(id).ct_eq(&corrections.check)) {
         return Err(Inconsistent);
     }

@@ -2,8 +2,8 @@
 //! others refused (attack row C10).
 
 use k256::elliptic_curve::PrimeField;
-use k256::elliptic_curve::ops::Reduce;
 use k256::elliptic_curve::group::GroupEncoding;
+use k256::elliptic_curve::ops::Reduce;
 use k256::{AffinePoint, CompressedPoint, FieldBytes, Scalar};
 use quorate_kernels::Residue;
 use quorate_types::{DecodeError, Reader, Writer};

@@ -19,7 +19,10 @@ pub fn multiply_base(scalar: &SecretKey) -> PublicKey {
     let context = CONTEXT.ctx().as_ptr();
     // SAFETY: a new point is filled with zeros and read only after the call has succeeded; `context`
     // is a live signing context that nobody writes to; a `SecretKey` is a number from 1 to n − 1.
-    #[allow(unsafe_code, reason = "the safe function of the library costs twice as much")]
+    #[allow(
+        unsafe_code,
+        reason = "the safe function of the library costs twice as much"
+    )]
     let (point, is_valid) = unsafe {
         let mut point = ffi::PublicKey::new();
         let is_valid = ffi::secp256k1_ec_pubkey_create(context, &mut point, scalar.as_c_ptr());

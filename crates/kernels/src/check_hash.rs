@@ -37,7 +37,8 @@ impl CheckHash {
         let [w0, w1, w2, w3, w4] = *row;
         let message = [w0, w1, w2, w3 & 0xffff_ffff];
         let mask = [w3 >> 32 | w4 << 96, w4 >> 32 & SECOND];
-        let [first, second] = [&self.first, &self.second].map(|polyval| polyval_of(polyval, message));
+        let [first, second] =
+            [&self.first, &self.second].map(|polyval| polyval_of(polyval, message));
         let [mask_first, mask_second] = mask;
         [first ^ mask_first, second & SECOND ^ mask_second]
     }
@@ -92,7 +93,10 @@ mod tests {
             let blocks = [bits(0, 128), bits(128, 128), bits(256, 128), bits(384, 32)];
             let folded = CheckHash::new(keys).fold(&row);
             assert_eq!(folded[0], literal(keys[0], &blocks) ^ bits(416, 128));
-            assert_eq!(folded[1], literal(keys[1], &blocks) & SECOND ^ bits(544, 80));
+            assert_eq!(
+                folded[1],
+                literal(keys[1], &blocks) & SECOND ^ bits(544, 80)
+            );
         }
     }
 

@@ -48,7 +48,12 @@ impl Residue {
     #[must_use]
     pub fn to_be_bytes(self) -> [u8; 32] {
         let mut out = [0; 32];
-        for (chunk, word) in out.as_chunks_mut::<8>().0.iter_mut().zip(self.0.iter().rev()) {
+        for (chunk, word) in out
+            .as_chunks_mut::<8>()
+            .0
+            .iter_mut()
+            .zip(self.0.iter().rev())
+        {
             *chunk = word.to_be_bytes();
         }
         out
@@ -154,7 +159,13 @@ mod tests {
         above[31] += 1;
         prop_oneof![
             any::<[u8; 32]>(),
-            prop_oneof![Just([0; 32]), Just([0xff; 32]), Just(order), Just(below), Just(above)],
+            prop_oneof![
+                Just([0; 32]),
+                Just([0xff; 32]),
+                Just(order),
+                Just(below),
+                Just(above)
+            ],
         ]
     }
 

@@ -80,7 +80,8 @@ impl Tccr {
             }
         }
         let used = lanes.get_mut(..GROUP * OUTPUTS);
-        self.0.encrypt_blocks(used.expect("at most MAX_OUTPUTS of each"));
+        self.0
+            .encrypt_blocks(used.expect("at most MAX_OUTPUTS of each"));
         let hashed = lanes.chunks_exact(OUTPUTS).zip(mapped.iter());
         for (out, (lanes, base)) in out.iter_mut().zip(hashed) {
             let base = u128::from_le_bytes((*base).into());

@@ -50,7 +50,9 @@ mod tests {
     fn transpose__should_move_every_bit_to_its_place() {
         let mut state = 1_u128;
         let mut random = || {
-            state = state.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).wrapping_add(1);
+            state = state
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+                .wrapping_add(1);
             state ^ state >> 64
         };
         let rows: [[u128; 5]; 128] = std::array::from_fn(|_| std::array::from_fn(|_| random()));

@@ -85,7 +85,9 @@ fn recovery_id_near(
     let first = u8::from(is_odd);
     let ids = [first, first ^ 1, first ^ 2, first ^ 3];
     let leads_to_key = |id: &u8| recover(digest, signature, *id).as_ref() == Some(&key);
-    ids.into_iter().find(leads_to_key).ok_or(VerifyError::Mismatch)
+    ids.into_iter()
+        .find(leads_to_key)
+        .ok_or(VerifyError::Mismatch)
 }
 
 /// An ECDSA signature in the one form that Quorate hands out: `r`, low `s`, recovery id.
@@ -220,7 +222,9 @@ fn key(bytes: &[u8]) -> Result<PublicKey, VerifyError> {
     let key = compressed.and_then(|bytes| PublicKey::from_byte_array_compressed(bytes).ok());
     match key {
         Some(key) => Ok(key),
-        None => Err(check_secp256k1_point(bytes).err().unwrap_or(VerifyError::Mismatch)),
+        None => Err(check_secp256k1_point(bytes)
+            .err()
+            .unwrap_or(VerifyError::Mismatch)),
     }
 }
 

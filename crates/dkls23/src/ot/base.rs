@@ -53,7 +53,8 @@ impl Chooser {
         let mut bytes = Zeroizing::new([0; 16]);
         rng.fill_bytes(bytes.as_mut());
         let delta = u128::from_le_bytes(*bytes);
-        let (mut exponents, mut offers) = (Vec::with_capacity(BASE_OTS), Vec::with_capacity(OFFERS));
+        let (mut exponents, mut offers) =
+            (Vec::with_capacity(BASE_OTS), Vec::with_capacity(OFFERS));
         for number in 0..BASE_OTS {
             let choice = bit(delta, number);
             let exponent = random_scalar(rng);
@@ -266,8 +267,8 @@ mod tests {
         let key = read_key(&offerer.key()).unwrap();
         let both = offerer.finish(&swapped).unwrap();
         let chosen = chooser.finish(&key);
-        let fits = (0..BASE_OTS)
-            .filter(|n| [both.zeros[*n], both.ones[*n]].contains(&chosen.chosen[*n]));
+        let fits =
+            (0..BASE_OTS).filter(|n| [both.zeros[*n], both.ones[*n]].contains(&chosen.chosen[*n]));
         assert_eq!(fits.count(), 0);
     }
 

@@ -18,7 +18,14 @@ impl Gadget {
         ids::gadget(generation, receiver)
             .finalize_xof()
             .fill(&mut bytes);
-        Self(bytes.as_chunks::<32>().0.iter().map(Residue::reduce).collect())
+        Self(
+            bytes
+                .as_chunks::<32>()
+                .0
+                .iter()
+                .map(Residue::reduce)
+                .collect(),
+        )
     }
 
     /// `Σ g_m · β_m`.

@@ -36,14 +36,22 @@ fn world(seed: u64) -> World {
     let zeros: [u128; BASE_OTS] = std::array::from_fn(|_| block());
     let ones: [u128; BASE_OTS] = std::array::from_fn(|_| block());
     let delta = block();
-    let chosen = std::array::from_fn(|i| if delta >> i & 1 == 1 { ones[i] } else { zeros[i] });
+    let chosen = std::array::from_fn(|i| {
+        if delta >> i & 1 == 1 {
+            ones[i]
+        } else {
+            zeros[i]
+        }
+    });
     let choices = std::array::from_fn(|_| block());
     let mut number = || Residue::from_blocks(block(), block());
     let (inputs, mask) = ([number(), number()], number());
     let place = PartyIndex::new(1).unwrap();
     let generation = Digest32::of(b"generation", &[&seed.to_be_bytes()]);
     let mut bytes = vec![0; 32 * OTS];
-    ids::gadget(&generation, place).finalize_xof().fill(&mut bytes);
+    ids::gadget(&generation, place)
+        .finalize_xof()
+        .fill(&mut bytes);
     World {
         receiver: ReceiverSeeds {
             zeros: Box::new(zeros),
@@ -113,7 +121,7 @@ fn expand(id: &Digest32, seed: u128, row: usize) -> Vec<bool> {
 
 /// RFC 8452 §3, bit by bit.
 fn polyval(key: u128, blocks: &[u128]) -> u128 {
-    let times_x = |a: u128| (a << 1) ^ (a >> 127) * (1 << 127 | 1 << 126 | 1 << 121 | 1);
+    let times_x = |a: u128| (a << 1) ^ ((a >> 127) * (1 << 127 | 1 << 126 | 1 << 121 | 1));
     let multiply = |a: u128, b: u128| {
         let (mut sum, mut power) = (0, a);
         for bit in 0..128 {
@@ -167,7 +175,10 @@ fn literal_extension(world: &World) -> (Vec<u8>, Vec<u128>) {
 
 fn literal_pad(id: &Digest32, input: u128, m: usize) -> [Scalar; 3] {
     let number = |k: u32| {
-        let (low, high) = (hash(id, input, 2, m, 2 * k), hash(id, input, 2, m, 2 * k + 1));
+        let (low, high) = (
+            hash(id, input, 2, m, 2 * k),
+            hash(id, input, 2, m, 2 * k + 1),
+        );
         let mut bytes = [low.to_le_bytes(), high.to_le_bytes()].concat();
         bytes.reverse();
         big_endian(&bytes)
@@ -230,7 +241,8 @@ fn product__should_send_and_compute_what_the_literal_reference_does() {
     for seed in 0..4 {
         let world = world(seed);
         let (expected, columns) = literal_extension(&world);
-        let (matrix, received) = extension::receive(&world.receiver, &world.extension, world.choices);
+        let (matrix, received) =
+            extension::receive(&world.receiver, &world.extension, world.choices);
         assert_eq!(written(|out| matrix.write(out)), expected);
         assert_eq!(*received.pads, columns);
 
@@ -248,10 +260,11 @@ fn product__should_send_and_compute_what_the_literal_reference_does() {
         let chosen = (0..OTS).filter(|m| choices[*m]);
         let expected_chi: Scalar = chosen.map(|m| world.gadget_numbers[m]).sum();
         assert_eq!(scalar(&chi(&received, &world.gadget)), expected_chi);
-        for k in 0..INPUTS {
-            assert_eq!(scalar(&ours.0[k]), literal[k]);
-            let product = scalar(&ours.0[k]) + scalar(&theirs.0[k]);
-            assert_eq!(product, expected_chi * scalar(&world.inputs[k]));
+        let shares = ours.0.iter().zip(&theirs.0);
+        for ((input, (ours, theirs)), literal) in world.inputs.iter().zip(shares).zip(literal) {
+            assert_eq!(scalar(ours), literal);
+            let product = scalar(ours) + scalar(theirs);
+            assert_eq!(product, expected_chi * scalar(input));
         }
     }
 }
@@ -269,7 +282,11 @@ fn cheat(world: &World, m: usize) -> (Corrections, Received, Digest32) {
     place[..32].copy_from_slice(&bytes_of(changed));
     // η and μ under the new challenge: consistent wherever the receiver did not choose OT `m`.
     let theta = theta(&id, corrections.tau.as_slice());
-    let inputs = [scalar(&world.inputs[0]), scalar(&world.inputs[1]), scalar(&world.mask)];
+    let inputs = [
+        scalar(&world.inputs[0]),
+        scalar(&world.inputs[1]),
+        scalar(&world.mask),
+    ];
     let eta = bytes_of(combine(&theta, inputs));
     corrections.combined = Residue::from_be_bytes(&eta).unwrap();
     let mut hasher = ids::oracle(b"mu", &id);
@@ -283,13 +300,13 @@ fn cheat(world: &World, m: usize) -> (Corrections, Received, Digest32) {
 #[test]
 fn c12_product__must_notice_another_input_exactly_where_the_receiver_chose_it() {
     let world = world(9);
-    let choices = bits(&world.choices);
-    for m in 0..16 {
+    let choices = &bits(&world.choices)[..16];
+    for (m, choice) in choices.iter().enumerate() {
         let (corrections, received, id) = cheat(&world, m);
         let outcome = receive(&received, &id, &world.gadget, &corrections);
-        assert_eq!(outcome.is_err(), choices[m], "OT {m}");
+        assert_eq!(outcome.is_err(), *choice, "OT {m}");
     }
-    assert!((0..16).any(|m| choices[m]) && (0..16).any(|m| !choices[m]));
+    assert!(choices.contains(&true) && choices.contains(&false));
 }
 
 #[test]

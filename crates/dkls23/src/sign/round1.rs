@@ -205,7 +205,12 @@ impl Attempt {
         message: &Extension,
     ) -> quorate_types::Digest32 {
         let generation = pair.generation();
-        ids::extension(&self.session, &generation, (receiver, self.me), &message.nonce)
+        ids::extension(
+            &self.session,
+            &generation,
+            (receiver, self.me),
+            &message.nonce,
+        )
     }
 
     fn product_id(

@@ -145,7 +145,11 @@ impl Round2 {
         let wrong_u = failing(0, |message| (&message.nonce_point, &message.gamma_u));
         let wrong_v = failing(1, |message| (&message.public_share, &message.gamma_v));
         // Whoever failed either is banned, whichever name the abort has.
-        let name = if wrong_u.is_empty() { "gamma_v" } else { "gamma_u" };
+        let name = if wrong_u.is_empty() {
+            "gamma_v"
+        } else {
+            "gamma_u"
+        };
         Abort::if_any([wrong_u, wrong_v].concat(), ban(name))
     }
 

@@ -43,7 +43,13 @@ fn extension_id(message: &[u8; 32], nonce: &[u8]) -> Digest32 {
     let signers = [index(HONEST), index(ATTACKER)];
     let context = roster(signers[0], &signers, 2, SESSION).context(b"test");
     let key = &TWO_OF_THREE.public_key;
-    let parts: [&[u8]; 5] = [context.as_bytes(), key, &[9; 32], message, &[HONEST, ATTACKER]];
+    let parts: [&[u8]; 5] = [
+        context.as_bytes(),
+        key,
+        &[9; 32],
+        message,
+        &[HONEST, ATTACKER],
+    ];
     let session = Digest32::of(b"quorate dkls23 v2 session", &parts);
     let generation = TWO_OF_THREE.pairs[&index(ATTACKER)][&index(HONEST)].generation();
     let places = [ATTACKER, HONEST];
@@ -73,7 +79,10 @@ fn guess(row: usize, message: [u8; 32]) -> Lie {
     let numbers = numbers(ATTACKER, HONEST);
     lie(1, move |body| {
         let id = extension_id(&message, &body[NONCE..NONCE + 32]);
-        let (zeros, ones) = (expand(&id, &numbers[..128]), expand(&id, &numbers[128..256]));
+        let (zeros, ones) = (
+            expand(&id, &numbers[..128]),
+            expand(&id, &numbers[128..256]),
+        );
         let masked = row_of(&body[U..U + ROW]);
         let choices: Row = std::array::from_fn(|k| zeros[0][k] ^ ones[0][k] ^ masked[k]);
         body[U + row * ROW] ^= 1;

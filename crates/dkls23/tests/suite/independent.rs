@@ -118,6 +118,10 @@ fn shares__should_sign_in_our_engine_and_in_the_crate() {
         let session = [100 + number; 16];
         let outcomes = signing::sign(&TWO_OF_THREE, &[one, two], session, message);
         let ours = signing::must_be_one_valid_signature(&TWO_OF_THREE, outcomes, message);
-        assert_ne!(ours.r().as_slice(), &theirs.to_bytes()[..32], "nonces are fresh");
+        assert_ne!(
+            ours.r().as_slice(),
+            &theirs.to_bytes()[..32],
+            "nonces are fresh"
+        );
     }
 }

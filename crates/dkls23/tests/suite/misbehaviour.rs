@@ -277,10 +277,22 @@ fn setup__must_name_the_liar_for_each_field() {
         ("key", overwrite(1, 32, base_point()), "pair_confirmation"),
         ("no key", overwrite(1, 32, vec![0xff; 32]), "base_ot"),
         ("identity as key", overwrite(1, 32, vec![0; 32]), "base_ot"),
-        ("a point", overwrite(1, 64, base_point()), "pair_confirmation"),
-        ("no point", overwrite(1, 64 + 32 * 255, vec![0xff; 32]), "base_ot"),
+        (
+            "a point",
+            overwrite(1, 64, base_point()),
+            "pair_confirmation",
+        ),
+        (
+            "no point",
+            overwrite(1, 64 + 32 * 255, vec![0xff; 32]),
+            "base_ot",
+        ),
         ("confirmation", flip(2, 0), "pair_confirmation"),
-        ("short", lie(1, |body| body.truncate(body.len() - 1)), "malformed"),
+        (
+            "short",
+            lie(1, |body| body.truncate(body.len() - 1)),
+            "malformed",
+        ),
         ("long", lie(2, |body| body.push(0)), "malformed"),
     ];
     for (what, lie, name) in cases {

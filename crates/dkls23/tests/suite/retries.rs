@@ -65,7 +65,15 @@ fn sign__must_retry_and_never_ban_when_signers_disagree_on_the_generation() {
         } else {
             &ours.pairs[&me]
         };
-        Sign::start(roster, context, &ours.shares[&me], pairs, digest("same"), rng).unwrap()
+        Sign::start(
+            roster,
+            context,
+            &ours.shares[&me],
+            pairs,
+            digest("same"),
+            rng,
+        )
+        .unwrap()
     });
     must_all_be_retries(outcomes, "pair_generation");
 }
@@ -121,7 +129,15 @@ fn refused(committee: &Committee, me: u8, members: &[u8], t: u64) -> Option<Abor
     let roster = roster(index(me), &members, t, [7; 16]);
     let (share, pairs) = (&committee.shares[&index(1)], &committee.pairs[&index(1)]);
     let mut rng = ChaCha20Rng::seed_from_u64(1);
-    Sign::start(&roster, roster.context(b""), share, pairs, [1; 32], &mut rng).err()
+    Sign::start(
+        &roster,
+        roster.context(b""),
+        share,
+        pairs,
+        [1; 32],
+        &mut rng,
+    )
+    .err()
 }
 
 #[test]

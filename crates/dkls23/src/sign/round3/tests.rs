@@ -1,6 +1,6 @@
 use k256::elliptic_curve::ops::Reduce;
-use k256::{FieldBytes, ProjectivePoint};
 use k256::elliptic_curve::point::AffineCoordinates;
+use k256::{FieldBytes, ProjectivePoint};
 use quorate_types::Digest32;
 
 use super::*;
