@@ -36,7 +36,7 @@ impl Committee {
         let mut pairs: BTreeMap<PartyIndex, Pairs> = BTreeMap::new();
         for high in inputs.keys() {
             for low in inputs.keys().take_while(|low| *low < high) {
-                let [first, second] = set_up_pair([low.get(), high.get()]);
+                let [first, second] = set_up_pair([narrow(t), narrow(n), low.get(), high.get()]);
                 pairs.entry(*low).or_default().insert(*high, first);
                 pairs.entry(*high).or_default().insert(*low, second);
             }
@@ -54,13 +54,20 @@ impl Committee {
     }
 }
 
+fn narrow(number: u64) -> u8 {
+    u8::try_from(number).unwrap()
+}
+
 /// The states of the first and the second of a pair; `name` makes its session another.
-pub(crate) fn set_up_pair(name: [u8; 2]) -> [Arc<PairState>; 2] {
+pub(crate) fn set_up_pair(name: [u8; 4]) -> [Arc<PairState>; 2] {
     let mut session = [1; 16];
-    session[..2].copy_from_slice(&name);
-    let outcomes = pump::run(&[index(1), index(2)], 2, session, |roster, context, rng| {
+    session[..4].copy_from_slice(&name);
+    let (seed, members) = (u64::from(u32::from_be_bytes(name)), [index(1), index(2)]);
+    let none = BTreeMap::new();
+    let start = |roster: &Roster, context, rng: &mut ChaCha20Rng| {
         PairSetup::start(roster, context, rng).unwrap()
-    });
+    };
+    let outcomes = pump::run_from(seed, &members, 2, session, &none, start);
     let mut states = outcomes.into_values().map(|state| Arc::new(state.unwrap()));
     std::array::from_fn(|_| states.next().unwrap())
 }

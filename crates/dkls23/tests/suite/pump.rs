@@ -86,9 +86,22 @@ pub(crate) fn run_with<P: Phases>(
     lies: &BTreeMap<PartyIndex, Lie>,
     start: impl Fn(&Roster, Digest32, &mut ChaCha20Rng) -> (P, Outbox),
 ) -> Outcomes<P::Output> {
-    // Each run of a process has other randomness, and all of it comes back when a test is repeated.
-    static RUNS: AtomicU64 = AtomicU64::new(0);
-    let mut rng = ChaCha20Rng::seed_from_u64(RUNS.fetch_add(1, Ordering::Relaxed));
+    // Each run of a process has other randomness.
+    static RUNS: AtomicU64 = AtomicU64::new(1 << 32);
+    let seed = RUNS.fetch_add(1, Ordering::Relaxed);
+    run_from(seed, members, t, session, lies, start)
+}
+
+/// One run with the randomness of a seed.
+pub(crate) fn run_from<P: Phases>(
+    seed: u64,
+    members: &[PartyIndex],
+    t: u64,
+    session: [u8; 16],
+    lies: &BTreeMap<PartyIndex, Lie>,
+    start: impl Fn(&Roster, Digest32, &mut ChaCha20Rng) -> (P, Outbox),
+) -> Outcomes<P::Output> {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let (mut drivers, mut queue, mut outcomes) =
         (BTreeMap::new(), VecDeque::new(), BTreeMap::new());
     for me in members {

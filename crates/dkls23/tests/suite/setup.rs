@@ -1,9 +1,10 @@
 //! Pair state: both sides agree on the generation; its encoding is one and only one.
 
-use quorate_dkls23::{MAX_PAIR_STATE, PairState};
+use quorate_dkls23::{MAX_PAIR_STATE, PairSetup, PairState};
 use quorate_types::DecodeError;
 
 use crate::committee::{THREE_OF_FIVE, index, set_up_pair};
+use crate::pump;
 
 #[test]
 fn setup__should_give_both_nodes_of_a_pair_one_generation_and_each_pair_another() {
@@ -20,14 +21,27 @@ fn setup__should_give_both_nodes_of_a_pair_one_generation_and_each_pair_another(
     generations.sort_unstable();
     generations.dedup();
     assert_eq!(generations.len(), 10);
-    // The same two nodes in the same session, which must not be: still another generation.
-    let [again, _] = set_up_pair([1, 2]);
-    assert!(!generations.contains(&again.generation()));
+}
+
+#[test]
+fn setup__should_give_another_generation_in_every_run() {
+    // Even where two nodes repeat a session, which they must not.
+    let run = || {
+        let members = [index(1), index(2)];
+        let outcomes = pump::run(&members, 2, [9; 16], |roster, context, rng| {
+            PairSetup::start(roster, context, rng).unwrap()
+        });
+        outcomes[&index(1)]
+            .as_ref()
+            .map(PairState::generation)
+            .unwrap()
+    };
+    assert_ne!(run(), run());
 }
 
 #[test]
 fn pair_state__should_survive_its_encoding() {
-    for state in set_up_pair([7, 8]) {
+    for state in set_up_pair([7, 8, 9, 10]) {
         let bytes = state.to_secret_bytes();
         assert_eq!(bytes.len(), MAX_PAIR_STATE);
         let again = PairState::from_secret_bytes(&bytes).unwrap();
@@ -39,7 +53,7 @@ fn pair_state__should_survive_its_encoding() {
 
 #[test]
 fn pair_state__must_refuse_damaged_bytes() {
-    let [state, _] = set_up_pair([7, 8]);
+    let [state, _] = set_up_pair([7, 8, 9, 10]);
     let bytes = state.to_secret_bytes();
     let refused = |bytes: &[u8]| PairState::from_secret_bytes(bytes).err();
     for cut in [0, 1, 33, 34, 66, 100, bytes.len() - 1] {

@@ -13,7 +13,7 @@ use quorate_verify::EcdsaSignature;
 use crate::committee::{Committee, THREE_OF_THREE, TWO_OF_THREE, digest};
 
 /// Runs in `make test`; more in `make soak`.
-const DEFAULT_SEEDS: u64 = 100;
+const DEFAULT_SEEDS: u64 = 1_000;
 
 fn seeds() -> u64 {
     let set = std::env::var("QUORATE_SIM_SIGN_SEEDS").ok();
@@ -86,4 +86,14 @@ fn simulation__should_repeat_who_takes_part_and_what_goes_wrong() {
     assert!(plans.iter().any(|plan| plan.faults.crash.is_some()));
     assert!(plans.iter().any(|plan| plan.faults.drop_permille > 0));
     assert!(plans.iter().any(|plan| plan.parties == 3));
+}
+
+#[test]
+fn simulation__should_replay_every_byte_of_a_seed() {
+    for seed in 0..5 {
+        assert_eq!(run(plan(seed)).outputs, run(plan(seed)).outputs, "{seed}");
+    }
+    let signed = |seed| run(plan(seed)).outputs.into_values().next();
+    let signatures: Vec<_> = (0..10).filter_map(signed).collect();
+    assert!(signatures.len() > 1 && signatures[0] != signatures[1]);
 }
