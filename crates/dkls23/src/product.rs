@@ -7,7 +7,7 @@
 
 mod gadget;
 
-use quorate_kernels::{Block, Residue, Row, Tccr, WideSum};
+use quorate_kernels::{Block, Residue, Row, Tccr, WideSum, mask};
 use quorate_types::{DecodeError, Digest32, Reader, Writer};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
@@ -87,14 +87,14 @@ pub(crate) struct Inconsistent;
 /// Step 2.3: multiplies as sender.
 ///
 /// - `id`: of this product; it covers 32 fresh bytes of ours and the receiver's whole matrix.
-/// - `mask`: a random number, fresh for this product.
+/// - `blind`: a random number, fresh for this product.
 pub(crate) fn send(
     sent: &Sent,
     delta: u128,
     id: &Digest32,
     gadget: &Gadget,
     inputs: &[Residue; INPUTS],
-    mask: &Residue,
+    blind: &Residue,
 ) -> (Corrections, Shares) {
     let other: Vec<Block> = sent.pads.iter().map(|pad| pad ^ delta).collect();
     let other = Zeroizing::new(other);
@@ -106,14 +106,14 @@ pub(crate) fn send(
     let pairs = zeros.iter().zip(ones.iter());
     let places = tau.as_chunks_mut::<{ 32 * WIDTH }>().0;
     for (place, (zero, one)) in places.iter_mut().zip(pairs) {
-        let values = zero.iter().zip(one).zip([first, second, mask]);
+        let values = zero.iter().zip(one).zip([first, second, blind]);
         for (out, ((zero, one), input)) in place.as_chunks_mut::<32>().0.iter_mut().zip(values) {
             *out = zero.minus(one).plus(input).to_be_bytes();
         }
     }
 
     let theta = Theta::new(id, &tau);
-    let combined = theta.combine(&[*first, *second, *mask]);
+    let combined = theta.combine(&[*first, *second, *blind]);
     let check = Mu::of(zeros.iter().map(|zero| theta.combine(zero))).digest(id);
     let corrections = Corrections {
         tau,
@@ -169,7 +169,7 @@ pub(crate) fn receive(
 pub(crate) fn choice_mask(choices: &Row, number: usize) -> u64 {
     let word = choices.get(number / 128).copied().unwrap_or_default();
     let [low, ..] = (word >> (number % 128)).to_le_bytes();
-    u64::from(low & 1).wrapping_neg()
+    mask(u64::from(low & 1))
 }
 
 type Pads = [Residue; WIDTH];

@@ -71,6 +71,9 @@ pub(crate) fn scalar_of(residue: &Residue) -> Zeroizing<Scalar> {
 
 #[cfg(test)]
 mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
     use super::*;
 
     const P: [u8; 32] = {
@@ -112,5 +115,34 @@ mod tests {
         order[31] += 1;
         assert_eq!(scalar(&order.into()), None);
         assert_eq!(scalar(&[0xff; 32]), None);
+    }
+
+    /// χ² of 256 equally likely values: 255 ± 22.6 for fair ones; 400 comes once in 10⁸ times.
+    fn chi_square(values: impl Iterator<Item = u8>) -> f64 {
+        let mut counts = [0_u32; 256];
+        values.for_each(|value| counts[usize::from(value)] += 1);
+        let expected = f64::from(counts.iter().sum::<u32>()) / 256.0;
+        let term = |count: &u32| (f64::from(*count) - expected).powi(2) / expected;
+        counts.iter().map(term).sum()
+    }
+
+    #[test]
+    fn c6_random_scalars_and_their_points__must_have_no_biased_bytes() {
+        let mut rng = ChaCha20Rng::seed_from_u64(6);
+        let mut first = || random_scalar(&mut rng).to_repr();
+        let scalars: Vec<_> = (0..1 << 20).map(|_| first()).collect();
+        for byte in [0, 1, 15, 31] {
+            let chi_square = chi_square(scalars.iter().map(|scalar| scalar[byte]));
+            assert!(chi_square < 400.0, "byte {byte}: {chi_square}");
+        }
+        let point = |scalar: &FieldBytes| {
+            let scalar = Scalar::from_repr(*scalar).unwrap();
+            crate::curve::coordinates(&crate::curve::base(&scalar).unwrap())[0]
+        };
+        let chi_of_points = chi_square(scalars.iter().take(1 << 16).map(point));
+        assert!(chi_of_points < 400.0, "points: {chi_of_points}");
+        // One bit too few in the top byte is found.
+        let biased = scalars.iter().map(|scalar| scalar[0] & 0x7f);
+        assert!(chi_square(biased) > 400.0);
     }
 }

@@ -31,7 +31,7 @@ mod wide_sum;
 
 pub use base_point::multiply_base;
 pub use check_hash::{Check, CheckHash, Row};
-pub use residue::Residue;
+pub use residue::{Residue, mask};
 pub use tccr::{Block, Tccr};
 pub use transpose::transpose;
 pub use wide_sum::WideSum;

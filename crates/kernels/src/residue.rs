@@ -3,6 +3,8 @@
 //! `n = 2²⁵⁶ − c` with `c` of 129 bits (SEC 2 §2.4.1). All operations take the same time for all
 //! values.
 
+use std::hint::black_box;
+
 use zeroize::DefaultIsZeroes;
 
 /// The group order `n`, least significant word first.
@@ -27,25 +29,27 @@ impl Residue {
     pub fn from_be_bytes(bytes: &[u8; 32]) -> Option<Self> {
         let words = words(bytes);
         let (_, is_below) = subtract(&words, &ORDER);
-        is_below.then_some(Self(words))
+        (is_below == 1).then_some(Self(words))
     }
 
     /// 32 big-endian bytes modulo the order. Uniform bytes give a uniform number, up to 2⁻¹²⁷.
     #[must_use]
     pub fn reduce(bytes: &[u8; 32]) -> Self {
-        Self(reduce_once(words(bytes), false))
+        Self(reduce_once(words(bytes), 0))
     }
 
     /// Two blocks, least significant first, modulo the order.
     #[must_use]
+    #[inline]
     pub fn from_blocks(low: u128, high: u128) -> Self {
         let [l0, l1] = halves(low);
         let [h0, h1] = halves(high);
-        Self(reduce_once([l0, l1, h0, h1], false))
+        Self(reduce_once([l0, l1, h0, h1], 0))
     }
 
     /// 32 bytes, big-endian.
     #[must_use]
+    #[inline]
     pub fn to_be_bytes(self) -> [u8; 32] {
         let mut out = [0; 32];
         for (chunk, word) in out
@@ -61,6 +65,7 @@ impl Residue {
 
     /// Sum.
     #[must_use]
+    #[inline]
     pub fn plus(&self, other: &Self) -> Self {
         let (sum, carry) = add(&self.0, &other.0);
         Self(reduce_once(sum, carry))
@@ -68,6 +73,7 @@ impl Residue {
 
     /// Difference.
     #[must_use]
+    #[inline]
     pub fn minus(&self, other: &Self) -> Self {
         let (difference, borrowed) = subtract(&self.0, &other.0);
         let mask = mask(borrowed);
@@ -77,16 +83,21 @@ impl Residue {
 
     /// Itself where `choice` is all ones, zero where it is zero.
     #[must_use]
+    #[inline]
     pub fn masked(&self, choice: u64) -> Self {
         Self(self.0.map(|word| word & choice))
     }
 }
 
-/// All ones for true.
-pub(crate) const fn mask(flag: bool) -> u64 {
-    (flag as u64).wrapping_neg()
+/// All ones for 1, zero for 0. The compiler may not look through: it would make a branch of what
+/// follows (the test of timing found one).
+#[inline]
+#[must_use]
+pub fn mask(bit: u64) -> u64 {
+    black_box(bit.wrapping_neg())
 }
 
+#[inline]
 const fn halves(word: u128) -> [u64; 2] {
     #[allow(clippy::cast_possible_truncation, reason = "its two halves")]
     [word as u64, (word >> 64) as u64]
@@ -101,36 +112,46 @@ fn words(bytes: &[u8; 32]) -> [u64; 4] {
     out
 }
 
-pub(crate) fn add(a: &[u64; 4], b: &[u64; 4]) -> ([u64; 4], bool) {
-    let (mut out, mut carry) = ([0; 4], false);
+/// Sum and carry, which is 0 or 1.
+#[inline]
+pub(crate) fn add(a: &[u64; 4], b: &[u64; 4]) -> ([u64; 4], u64) {
+    let (mut out, mut carry) = ([0; 4], 0);
     for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-        let (sum, one) = a.overflowing_add(*b);
-        let (sum, two) = sum.overflowing_add(u64::from(carry));
-        (*out, carry) = (sum, one | two);
+        (*out, carry) = add_word(*a, *b, carry);
     }
     (out, carry)
 }
 
-/// The difference modulo 2²⁵⁶, and whether `a < b`.
-pub(crate) fn subtract(a: &[u64; 4], b: &[u64; 4]) -> ([u64; 4], bool) {
-    let (mut out, mut borrow) = ([0; 4], false);
+/// The difference modulo 2²⁵⁶, and 1 if `a < b`.
+#[inline]
+pub(crate) fn subtract(a: &[u64; 4], b: &[u64; 4]) -> ([u64; 4], u64) {
+    let (mut out, mut borrow) = ([0; 4], 0);
     for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-        let (difference, one) = a.overflowing_sub(*b);
-        let (difference, two) = difference.overflowing_sub(u64::from(borrow));
-        (*out, borrow) = (difference, one | two);
+        let subtrahend = u128::from(*b).wrapping_add(u128::from(borrow));
+        let [word, upper] = halves(u128::from(*a).wrapping_sub(subtrahend));
+        (*out, borrow) = (word, upper & 1);
     }
     (out, borrow)
 }
 
+/// `a + b + carry` in two words.
+#[inline]
+pub(crate) const fn add_word(a: u64, b: u64, carry: u64) -> (u64, u64) {
+    let sum = (a as u128)
+        .wrapping_add(b as u128)
+        .wrapping_add(carry as u128);
+    let [word, carry] = halves(sum);
+    (word, carry)
+}
+
 /// `value + carry · 2²⁵⁶`, which is below `2n`, modulo `n`.
-pub(crate) fn reduce_once(value: [u64; 4], carry: bool) -> [u64; 4] {
-    let (reduced, is_below) = subtract(&value, &ORDER);
-    let keep = mask(is_below & !carry);
-    let mut out = [0; 4];
-    for ((out, value), reduced) in out.iter_mut().zip(value).zip(reduced) {
-        *out = (value & keep) | (reduced & !keep);
-    }
-    out
+#[inline]
+pub(crate) fn reduce_once(value: [u64; 4], carry: u64) -> [u64; 4] {
+    let (reduced, borrow) = subtract(&value, &ORDER);
+    // Too much was taken if the subtraction borrowed and there was no carry to borrow from.
+    let mask = mask(borrow & !carry);
+    let (restored, _) = add(&reduced, &ORDER.map(|word| word & mask));
+    restored
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroize;
 
-use crate::residue::{COMPLEMENT, Residue, add, reduce_once};
+use crate::residue::{COMPLEMENT, Residue, add, add_word, mask, reduce_once};
 
 /// 9 words: more than 2⁶⁰ products of 512 bits fit.
 const WORDS: usize = 9;
@@ -46,17 +46,18 @@ impl WideSum {
     #[inline]
     fn add_words(&mut self, words: [u64; 8]) {
         let Self([s0, s1, s2, s3, s4, s5, s6, s7, s8]) = self;
-        let mut carry = false;
+        let mut carry = 0;
         for (sum, word) in [s0, s1, s2, s3, s4, s5, s6, s7].into_iter().zip(words) {
-            (*sum, carry) = carrying(*sum, word, carry);
+            (*sum, carry) = add_word(*sum, word, carry);
         }
-        *s8 = s8.wrapping_add(u64::from(carry));
+        *s8 = s8.wrapping_add(carry);
     }
 
     /// The sum modulo the order.
     ///
     /// With `n = 2²⁵⁶ − c`, the upper words times `c` replace themselves: 576 bits become 449, 322,
     /// 257, and then one subtraction is left.
+    #[inline]
     #[must_use]
     pub fn reduce(&self) -> Residue {
         let Self([w0, w1, w2, w3, w4, w5, w6, w7, w8]) = *self;
@@ -64,7 +65,7 @@ impl WideSum {
         let [w0, w1, w2, w3, w4, w5, ..] = fold([w0, w1, w2, w3], [w4, w5, w6, w7, 0]);
         let [w0, w1, w2, w3, w4, ..] = fold([w0, w1, w2, w3], [w4, w5, 0, 0, 0]);
         // The last carry is 0 or 1; with it, the lower words are small, so nothing overflows.
-        let mask = w4.wrapping_neg();
+        let mask = mask(w4);
         let [c0, c1, c2] = COMPLEMENT.map(|word| word & mask);
         let (sum, carry) = add(&[w0, w1, w2, w3], &[c0, c1, c2, 0]);
         Residue(reduce_once(sum, carry))
@@ -94,13 +95,6 @@ const fn multiply_add(a: u64, b: u64, c: u64, d: u64) -> (u64, u64) {
     (wide as u64, (wide >> 64) as u64)
 }
 
-#[inline]
-const fn carrying(a: u64, b: u64, carry: bool) -> (u64, bool) {
-    let (sum, one) = a.overflowing_add(b);
-    let (sum, two) = sum.overflowing_add(carry as u64);
-    (sum, one | two)
-}
-
 /// `low + upper · c`, with `c = c0 + c1·2⁶⁴ + 2¹²⁸`. Callers' values fit in eight words.
 #[inline]
 fn fold(low: [u64; 4], upper: [u64; 5]) -> [u64; 8] {
@@ -120,12 +114,12 @@ fn fold(low: [u64; 4], upper: [u64; 5]) -> [u64; 8] {
     let (w4, carry) = multiply_add(u3, c1, w4, carry);
     let (w5, w6) = multiply_add(u4, c1, w5, carry);
 
-    let (w2, carry) = carrying(w2, u0, false);
-    let (w3, carry) = carrying(w3, u1, carry);
-    let (w4, carry) = carrying(w4, u2, carry);
-    let (w5, carry) = carrying(w5, u3, carry);
-    let (w6, carry) = carrying(w6, u4, carry);
-    [w0, w1, w2, w3, w4, w5, w6, u64::from(carry)]
+    let (w2, carry) = add_word(w2, u0, 0);
+    let (w3, carry) = add_word(w3, u1, carry);
+    let (w4, carry) = add_word(w4, u2, carry);
+    let (w5, carry) = add_word(w5, u3, carry);
+    let (w6, carry) = add_word(w6, u4, carry);
+    [w0, w1, w2, w3, w4, w5, w6, carry]
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! §2.3 and §5.
 
 use blake3::Hasher;
-use quorate_kernels::{Block, Check, CheckHash, Row, Tccr, transpose};
+use quorate_kernels::{Block, Check, CheckHash, Row, Tccr, mask, transpose};
 use quorate_types::{Digest32, Reader, Writer};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
@@ -127,18 +127,18 @@ pub(crate) fn send(
     let mut rows = expand(&hash, &seeds.chosen);
     let masked = matrix.rows.as_chunks::<ROW>().0;
     for (number, (row, masked)) in rows.0.iter_mut().zip(masked).enumerate() {
-        let mask = bit_mask(seeds.delta, number);
+        let chosen = bit_mask(seeds.delta, number);
         for (word, masked) in row.iter_mut().zip(read_row(masked)) {
-            *word ^= masked & mask;
+            *word ^= masked & chosen;
         }
     }
     let check = challenge(id, &matrix.rows);
     let choices = read_check(&matrix.choices_check);
     let expected = rows.0.iter().enumerate().map(|(number, row)| {
-        let mask = bit_mask(seeds.delta, number);
+        let chosen = bit_mask(seeds.delta, number);
         let [first, second] = check.fold(row);
         let [x_first, x_second] = choices;
-        [first ^ x_first & mask, second ^ x_second & mask]
+        [first ^ x_first & chosen, second ^ x_second & chosen]
     });
     let expected = rows_check(id, expected);
     if bool::from(expected.ct_eq(&matrix.rows_check)) {
@@ -206,7 +206,9 @@ fn rows_check(id: &Digest32, hashes: impl Iterator<Item = Check>) -> [u8; 32] {
 
 /// All ones if that bit of Δ is one.
 fn bit_mask(delta: u128, number: usize) -> u128 {
-    (delta >> number & 1).wrapping_neg()
+    let [bit, ..] = (delta >> number).to_le_bytes();
+    let half = u128::from(mask(u64::from(bit & 1)));
+    half << 64 | half
 }
 
 fn check_bytes([first, second]: Check) -> [u8; CHECK] {
