@@ -227,9 +227,11 @@ impl Mu {
         Self(bytes)
     }
 
-    fn digest(&self, id: &Digest32) -> [u8; 32] {
+    fn digest(mut self, id: &Digest32) -> [u8; 32] {
         let mut hasher = ids::oracle(b"mu", id);
         hasher.update(&self.0);
+        // An empty vector is wiped as a whole, not byte by byte.
+        self.0.clear();
         let digest = *hasher.finalize().as_bytes();
         hasher.zeroize();
         digest
