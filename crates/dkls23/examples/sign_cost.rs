@@ -24,10 +24,10 @@ use std::time::Duration;
 
 use committee::{Committee, digest, index};
 use pump::Lie;
-use quorate_dkls23::{CheckedShare, PairSetups, Setup, Sign};
+use quorate_dkls23::{CheckedShare, PairSetup, PairState, Sign};
 use quorate_types::PartyIndex;
 
-const SIGNATURES: u32 = 100;
+const SIGNATURES: u32 = 1000;
 const LOADS: usize = 20;
 
 fn main() {
@@ -35,8 +35,9 @@ fn main() {
         "{:<22} {:>14} {:>16}",
         "", "ms per party", "bytes per party"
     );
-    for (t, n) in [(2, 3), (3, 5)] {
-        let committee = set_up(t, n);
+    set_up();
+    for (t, n) in [(2, 3), (3, 5), (5, 9)] {
+        let committee = Committee::new(t, n);
         let signers: Vec<PartyIndex> = (1..=u8::try_from(t).unwrap()).map(index).collect();
         sign(&committee, &signers);
         share(&committee, t, n);
@@ -71,21 +72,17 @@ fn counting(members: &[PartyIndex]) -> (Rc<Cell<usize>>, BTreeMap<PartyIndex, Li
     (Rc::clone(&counter), lies.collect())
 }
 
-fn set_up(t: u64, n: u64) -> Committee {
-    let inputs = committee::deal(t, n, 7);
-    let members: Vec<PartyIndex> = inputs.keys().copied().collect();
+fn set_up() {
+    let members = [index(1), index(2)];
     let (counter, lies) = counting(&members);
     let started = cpu();
-    let setups = pump::run_with(&members, t, [1; 16], &lies, |roster, context| {
-        Setup::start(roster, context)
-    });
-    let ms = ms_each(started, members.len());
-    row(
-        &format!("set-up {t} of {n}"),
-        ms,
-        counter.get() / members.len(),
-    );
-    Committee::from_parts(t, n, &inputs, setups)
+    for number in 0..10 {
+        let outcomes = pump::run_with(&members, 2, [number; 16], &lies, |roster, context, rng| {
+            PairSetup::start(roster, context, rng).unwrap()
+        });
+        assert!(outcomes.values().all(Result::is_ok));
+    }
+    row("set-up of a pair", ms_each(started, 20), counter.get() / 20);
 }
 
 fn sign(committee: &Committee, signers: &[PartyIndex]) {
@@ -96,10 +93,10 @@ fn sign(committee: &Committee, signers: &[PartyIndex]) {
         let message = digest(&number.to_string());
         let mut session = [0; 16];
         session[..4].copy_from_slice(&number.to_be_bytes());
-        let outcomes = pump::run_with(signers, t, session, &lies, |roster, context| {
+        let outcomes = pump::run_with(signers, t, session, &lies, |roster, context, rng| {
             let me = roster.me();
-            let (share, setups) = (&committee.shares[&me], &committee.setups[&me]);
-            Sign::start(roster, context, share, setups, message).unwrap()
+            let (share, pairs) = (&committee.shares[&me], &committee.pairs[&me]);
+            Sign::start(roster, context, share, pairs, message, rng).unwrap()
         });
         assert!(outcomes.values().all(Result::is_ok));
     }
@@ -124,14 +121,10 @@ fn share(committee: &Committee, t: u64, n: u64) {
         ms_each(started, LOADS),
         0,
     );
-    let bytes = committee.setups[&index(1)].to_secret_bytes();
+    let bytes = committee.pairs[&index(1)][&index(2)].to_secret_bytes();
     let started = cpu();
     for _ in 0..LOADS {
-        PairSetups::from_secret_bytes(&bytes).unwrap();
+        PairState::from_secret_bytes(&bytes).unwrap();
     }
-    row(
-        &format!("load pairs {t} of {n}"),
-        ms_each(started, LOADS),
-        bytes.len(),
-    );
+    row("load a pair", ms_each(started, LOADS), bytes.len());
 }

@@ -1,7 +1,6 @@
-//! OT set-up between all pairs of parties. `docs/protocols/dkls23.md` §1.
-//! Source: eprint 2023/765 Functionalities 3.4 and 3.5, by the `dkls23` crate.
+//! Set-up of a pair of nodes. `docs/protocols/dkls23.md` §1.
+//! Source: eprint 2023/765 Functionalities 3.4 and 3.5; base OTs by eprint 2019/706.
 
-mod ids;
 mod message;
 mod round1;
 mod round2;
@@ -10,44 +9,48 @@ use quorate_protocol::{Abort, Next, Outbox, Phases, Roster, RoundInput, RoundSpe
 use quorate_types::Digest32;
 use rand_core::CryptoRng;
 
-use crate::pair::PairSetups;
+use crate::pair::PairState;
 use round1::Round1;
 use round2::Round2;
 
-/// One run of the set-up at one party.
+/// One run of the set-up at one node of a pair.
 ///
-/// Makes pair state for shares that exist already, or are made in the same session: nothing of a
-/// share goes in, and no share is re-randomised. Nothing that a run made may be used unless every
-/// party finished it.
-pub struct Setup(State);
+/// Nothing that a run made may be used unless both nodes finished it.
+pub struct PairSetup(State);
 
 enum State {
     Round1(Box<Round1>),
     Round2(Box<Round2>),
 }
 
-impl Setup {
-    /// Starts a set-up with all other parties of `roster` (step 1.1).
+impl PairSetup {
+    /// Starts a set-up with the other node of `roster` (step 1.1).
     ///
-    /// - `context`: digest of session, roster identities and key ([`Roster::context`]). Every
-    ///   engine id is derived from it, so it must be fresh for each run.
-    #[must_use]
-    pub fn start(roster: &Roster, context: Digest32) -> (Self, Outbox) {
-        let (round1, outbox) = Round1::start(roster, context);
-        (Self(State::Round1(Box::new(round1))), outbox)
+    /// - `roster`: two parties, 1 and 2; the lower node id is 1.
+    /// - `context`: digest of session and identities ([`Roster::context`]), fresh for each run.
+    ///
+    /// # Errors
+    /// [`Abort`] without culprits if the roster is not such a pair.
+    pub fn start(
+        roster: &Roster,
+        context: Digest32,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(Self, Outbox), Abort> {
+        let (round1, outbox) = Round1::start(roster, context, rng)?;
+        Ok((Self(State::Round1(Box::new(round1))), outbox))
     }
 }
 
-impl Phases for Setup {
-    type Output = PairSetups;
+impl Phases for PairSetup {
+    type Output = PairState;
     const ROUNDS: u8 = 2;
     const SIGNED: bool = true;
-    const MAX_BODY_BYTES: usize = message::SEED_COMMITMENT + message::MAX_PAIR_INIT;
+    const MAX_BODY_BYTES: usize = message::OFFER + message::CONFIRMATION;
 
     fn round(&self) -> RoundSpec {
         let (number, name, max_bytes) = match &self.0 {
-            State::Round1(_) => (1, "seed commitment", message::SEED_COMMITMENT),
-            State::Round2(_) => (2, "pair initialisation", message::MAX_PAIR_INIT),
+            State::Round1(_) => (1, "base OTs", message::OFFER),
+            State::Round2(_) => (2, "confirmation", message::CONFIRMATION),
         };
         RoundSpec {
             number,

@@ -109,10 +109,6 @@ impl CheckedShare {
         wire::compressed(&self.public_key)
     }
 
-    pub(crate) const fn point(&self) -> &AffinePoint {
-        &self.public_key
-    }
-
     pub(crate) const fn scalar(&self) -> &Scalar {
         &self.share
     }

@@ -1,5 +1,5 @@
 //! Signing with exactly `min_signers` parties. `docs/protocols/dkls23.md` §2.
-//! Source: eprint 2023/765 Protocol 3.6, by the `dkls23` crate's phases 1 to 3; the fourth is ours.
+//! Source: eprint 2023/765 Protocol 3.6.
 
 mod attempt;
 mod message;
@@ -12,7 +12,7 @@ use quorate_types::Digest32;
 use quorate_verify::EcdsaSignature;
 use rand_core::CryptoRng;
 
-use crate::pair::PairSetups;
+use crate::pair::Pairs;
 use crate::share::CheckedShare;
 use attempt::Attempt;
 use round1::Round1;
@@ -51,25 +51,27 @@ impl Sign {
     /// Starts an attempt: samples nonces and makes the first messages (step 2.2).
     ///
     /// - `roster`: exactly `min_signers` parties, the key's own indices.
-    /// - `context`: digest of session, roster, key, epoch, intent, message and attempt. Every
-    ///   engine id is derived from it.
+    /// - `context`: digest of session, roster, key, epoch, intent, message and attempt. Every id is
+    ///   derived from it.
+    /// - `pairs`: state with every other signer.
     /// - `digest`: the 32 bytes to sign, fixed from here on.
     ///
     /// # Errors
-    /// [`Abort`] without culprits if roster, share and pair state do not fit each other.
+    /// [`Abort`] without culprits if roster, share and pair states do not fit each other.
     ///
     /// # Security
-    /// `digest` must be a hash of what the caller has checked and decided to sign, and `setups`
-    /// must not hold a banned generation for a party of `roster` (see [`crate::ban_targets`]).
+    /// `digest` must be a hash of what the caller has checked and decided to sign, and `pairs`
+    /// must not hold a banned generation (see [`crate::ban_targets`]).
     pub fn start(
         roster: &Roster,
         context: Digest32,
         share: &CheckedShare,
-        setups: &PairSetups,
+        pairs: &Pairs,
         digest: [u8; 32],
+        rng: &mut dyn CryptoRng,
     ) -> Result<(Self, Outbox), Abort> {
-        let attempt = Attempt::new(roster, context, share, setups, digest)?;
-        let (round1, outbox) = Round1::start(attempt)?;
+        let attempt = Attempt::new(roster, &context, share, pairs, digest)?;
+        let (round1, outbox) = Round1::start(attempt, rng)?;
         Ok((Self(State::Round1(Box::new(round1))), outbox))
     }
 }
@@ -103,14 +105,14 @@ impl Phases for Sign {
         }
     }
 
-    fn proceed(self, input: RoundInput, _rng: &mut dyn CryptoRng) -> Result<Next<Self>, Abort> {
+    fn proceed(self, input: RoundInput, rng: &mut dyn CryptoRng) -> Result<Next<Self>, Abort> {
         match self.0 {
             State::Round1(round) => {
-                let (next, outbox) = round.proceed(input.directs()?)?;
+                let (next, outbox) = round.proceed(&input.directs()?, rng)?;
                 Ok(Next::Round(Self(State::Round2(Box::new(next))), outbox))
             }
             State::Round2(round) => {
-                let (next, outbox) = round.proceed(input.directs()?)?;
+                let (next, outbox) = round.proceed(&input.directs()?)?;
                 Ok(Next::Round(Self(State::Round3(Box::new(next))), outbox))
             }
             State::Round3(round) => round.proceed(&input.broadcasts()?).map(Next::Done),

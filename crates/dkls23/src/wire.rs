@@ -1,9 +1,14 @@
-//! Points and scalars on the wire: one encoding each, all others refused (attack row C10).
+//! Scalars on the wire, points of shares, and scalars of the two libraries: one encoding each, all
+//! others refused (attack row C10).
 
 use k256::elliptic_curve::PrimeField;
 use k256::elliptic_curve::group::GroupEncoding;
-use k256::{AffinePoint, CompressedPoint, Scalar};
+use k256::elliptic_curve::ops::Reduce;
+use k256::{AffinePoint, CompressedPoint, FieldBytes, Scalar};
+use quorate_kernels::Residue;
 use quorate_types::{DecodeError, Reader, Writer};
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
 /// Appends 32 bytes, big-endian.
 pub(crate) fn write_scalar(out: &mut Writer, scalar: &Scalar) {
@@ -19,47 +24,6 @@ pub(crate) fn read_scalar(
         field,
         why: "not below the group order",
     })
-}
-
-/// Appends scalars, without their number.
-pub(crate) fn write_scalars(out: &mut Writer, scalars: &[Scalar]) {
-    for scalar in scalars {
-        write_scalar(out, scalar);
-    }
-}
-
-/// Takes `count` scalars.
-pub(crate) fn read_scalars(
-    input: &mut Reader<'_>,
-    field: &'static str,
-    count: usize,
-) -> Result<Vec<Scalar>, DecodeError> {
-    (0..count).map(|_| read_scalar(input, field)).collect()
-}
-
-/// Appends 33 bytes, compressed SEC1.
-pub(crate) fn write_point(out: &mut Writer, point: &AffinePoint) {
-    out.fixed(&compressed(point));
-}
-
-/// Takes a compressed point that is on the curve and not the identity.
-pub(crate) fn read_point(
-    input: &mut Reader<'_>,
-    field: &'static str,
-) -> Result<AffinePoint, DecodeError> {
-    point(&input.array(field)?).ok_or(DecodeError::Invalid {
-        field,
-        why: "not a compressed point, or the identity",
-    })
-}
-
-/// Takes `count` byte strings of `N` bytes.
-pub(crate) fn read_arrays<const N: usize>(
-    input: &mut Reader<'_>,
-    field: &'static str,
-    count: usize,
-) -> Result<Vec<[u8; N]>, DecodeError> {
-    (0..count).map(|_| input.array(field)).collect()
 }
 
 /// The scalar behind 32 big-endian bytes, if they are below the group order.
@@ -80,8 +44,36 @@ pub(crate) fn compressed(point: &AffinePoint) -> [u8; 33] {
     point.to_bytes().into()
 }
 
+/// 32 big-endian bytes modulo the group order. For uniform bytes this is uniform up to 2⁻¹²⁷, only
+/// because the order is so close to 2²⁵⁶.
+pub(crate) fn reduced(bytes: &[u8; 32]) -> Scalar {
+    <Scalar as Reduce<FieldBytes>>::reduce(&FieldBytes::from(*bytes))
+}
+
+/// A uniform scalar.
+pub(crate) fn random_scalar(rng: &mut dyn CryptoRng) -> Zeroizing<Scalar> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    rng.fill_bytes(bytes.as_mut());
+    Zeroizing::new(reduced(&bytes))
+}
+
+/// A scalar as the kernels take it.
+pub(crate) fn residue(scalar: &Scalar) -> Residue {
+    let bytes = Zeroizing::new(<[u8; 32]>::from(scalar.to_repr()));
+    Residue::from_be_bytes(&bytes).expect("a scalar is below the group order")
+}
+
+/// A scalar as the kernels give it.
+pub(crate) fn scalar_of(residue: &Residue) -> Zeroizing<Scalar> {
+    let bytes = Zeroizing::new(residue.to_be_bytes());
+    Zeroizing::new(scalar(&bytes).expect("a residue is below the group order"))
+}
+
 #[cfg(test)]
 mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
     use super::*;
 
     const P: [u8; 32] = {
@@ -123,5 +115,34 @@ mod tests {
         order[31] += 1;
         assert_eq!(scalar(&order.into()), None);
         assert_eq!(scalar(&[0xff; 32]), None);
+    }
+
+    /// χ² of 256 equally likely values: 255 ± 22.6 for fair ones; 400 comes once in 10⁸ times.
+    fn chi_square(values: impl Iterator<Item = u8>) -> f64 {
+        let mut counts = [0_u32; 256];
+        values.for_each(|value| counts[usize::from(value)] += 1);
+        let expected = f64::from(counts.iter().sum::<u32>()) / 256.0;
+        let term = |count: &u32| (f64::from(*count) - expected).powi(2) / expected;
+        counts.iter().map(term).sum()
+    }
+
+    #[test]
+    fn c6_random_scalars_and_their_points__must_have_no_biased_bytes() {
+        let mut rng = ChaCha20Rng::seed_from_u64(6);
+        let mut first = || random_scalar(&mut rng).to_repr();
+        let scalars: Vec<_> = (0..1 << 20).map(|_| first()).collect();
+        for byte in [0, 1, 15, 31] {
+            let chi_square = chi_square(scalars.iter().map(|scalar| scalar[byte]));
+            assert!(chi_square < 400.0, "byte {byte}: {chi_square}");
+        }
+        let point = |scalar: &FieldBytes| {
+            let scalar = Scalar::from_repr(*scalar).unwrap();
+            crate::curve::coordinates(&crate::curve::base(&scalar).unwrap())[0]
+        };
+        let chi_of_points = chi_square(scalars.iter().take(1 << 16).map(point));
+        assert!(chi_of_points < 400.0, "points: {chi_of_points}");
+        // One bit too few in the top byte is found.
+        let biased = scalars.iter().map(|scalar| scalar[0] & 0x7f);
+        assert!(chi_square(biased) > 400.0);
     }
 }

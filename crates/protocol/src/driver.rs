@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::abort::{Abort, Evidence, Reason};
 use crate::echo::{self, Echo};
-use crate::envelope::{Envelope, Slot};
+use crate::envelope::{Envelope, Slot, wipe};
 use crate::phases::{Next, Outbox, Phases, RoundSpec};
 use crate::roster::Roster;
 use crate::round_state::{Broadcast, RoundState};
@@ -183,9 +183,9 @@ impl<P: Phases> Driver<P> {
         }
         // 3.5 An identical copy of what was taken before is ignored, another message is not.
         let key = (envelope.round, envelope.slot, from);
-        let digest = envelope.body_digest();
+        let fingerprint = envelope.fingerprint();
         match self.past.get(&key) {
-            Some(before) if *before == digest => return Ok(()),
+            Some(before) if *before == fingerprint => return Ok(()),
             Some(_) => return Err(blame(Reason::Duplicate)),
             None => {}
         }
@@ -193,8 +193,8 @@ impl<P: Phases> Driver<P> {
         self.check_round(&envelope).map_err(blame)?;
         // 3.7 The sender's node identity signed it.
         self.check_signature(&envelope)?;
-        self.past.insert(key, digest);
-        self.keep(envelope, digest).map_err(blame)
+        self.past.insert(key, fingerprint);
+        self.keep(envelope).map_err(blame)
     }
 
     fn check_round(&self, envelope: &Envelope) -> Result<(), Reason> {
@@ -258,7 +258,8 @@ impl<P: Phases> Driver<P> {
         }
     }
 
-    fn keep(&mut self, envelope: Envelope, digest: Digest32) -> Result<(), Reason> {
+    fn keep(&mut self, envelope: Envelope) -> Result<(), Reason> {
+        let digest = (envelope.slot == Slot::Broadcast).then(|| envelope.body_digest());
         let Envelope {
             round,
             slot,
@@ -272,8 +273,8 @@ impl<P: Phases> Driver<P> {
         } else {
             &mut self.early
         };
-        match slot {
-            Slot::Broadcast => {
+        match (slot, digest) {
+            (Slot::Broadcast, Some(digest)) => {
                 let mut body = body;
                 state.broadcasts.insert(
                     from,
@@ -284,12 +285,12 @@ impl<P: Phases> Driver<P> {
                     },
                 );
             }
-            Slot::Direct => drop(state.directs.insert(from, body)),
-            Slot::Echo => {
+            (Slot::Direct, _) => drop(state.directs.insert(from, body)),
+            (Slot::Echo, _) => {
                 let Echo(entries) = Echo::from_bytes(&body).map_err(|_| Reason::Malformed)?;
                 state.echoes.insert(from, entries);
             }
-            Slot::Abort => {}
+            (Slot::Abort | Slot::Broadcast, _) => {}
         }
         Ok(())
     }
@@ -390,6 +391,7 @@ impl<P: Phases> Driver<P> {
             let mut envelope = self.envelope(Slot::Direct, to, body);
             self.sign(&mut envelope);
             let message = Zeroizing::new(envelope.to_bytes());
+            wipe(&mut envelope.body);
             effects.push(Effect::Send { to, message });
         }
     }

@@ -2,7 +2,6 @@
 
 use k256::elliptic_curve::ops::Reduce;
 use k256::elliptic_curve::sec1::ToSec1Point as _;
-use k256::schnorr::{Signature, VerifyingKey};
 use k256::{FieldBytes, ProjectivePoint, PublicKey, Scalar, SecretKey};
 use quorate_types::Curve;
 use sha2::{Digest, Sha256};
@@ -25,19 +24,20 @@ pub fn verify_bip340(
     digest: &[u8; 32],
     signature: &[u8; 64],
 ) -> Result<(), VerifyError> {
-    secp256k1_key(public_key)?;
-    let x = public_key.get(1..).unwrap_or_default();
-    let key = VerifyingKey::from_slice(x).map_err(|_| invalid_key())?;
-    let [r, s] = [&signature[..32], &signature[32..]];
-    // The library refuses these too, but without saying which.
+    let compressed = public_key.try_into().ok();
+    let key = compressed.and_then(|k| secp256k1::PublicKey::from_byte_array_compressed(k).ok());
+    let Some(key) = key else {
+        return Err(secp256k1_key(public_key).err().unwrap_or_else(invalid_key));
+    };
+    let (key, _parity) = key.x_only_public_key();
+    let (_, s) = signature.split_at(32);
+    // The library refuses this too, but without saying so. Zero is refused as well, although BIP340
+    // takes it: no honest signer makes it.
     if SecretKey::from_slice(s).is_err() {
         return Err(VerifyError::ScalarOutOfRange { field: "s" });
     }
-    if VerifyingKey::from_slice(r).is_err() {
-        return Err(VerifyError::Mismatch);
-    }
-    let parsed = Signature::from_bytes(signature).map_err(|_| VerifyError::Mismatch)?;
-    key.verify_raw(digest, &parsed)
+    let signature = secp256k1::schnorr::Signature::from_byte_array(*signature);
+    key.verify(digest, &signature)
         .map_err(|_| VerifyError::Mismatch)
 }
 

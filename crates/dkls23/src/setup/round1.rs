@@ -1,141 +1,116 @@
-//! Set-up round 1: commitments to zero-sharing seeds. `docs/protocols/dkls23.md` §1.1 and §1.2.
+//! Set-up round 1: base OTs in both directions. `docs/protocols/dkls23.md` §1.1 and §1.2.
 
-use std::collections::BTreeMap;
-
-use k256::Scalar;
-use quorate_protocol::{Abort, Inbox, Outbox, Roster};
+use quorate_protocol::{Abort, Inbox, Outbox, Reason, Roster};
 use quorate_types::{Digest32, PartyIndex};
-use zeroize::{Zeroize, Zeroizing};
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
-use crate::engine::{HASH, MulReceiver, MulSender, OtReceiver, OtSender, ZeroShare};
-use crate::setup::ids;
-use crate::setup::message::{MultiplicationInit, PairInit, SeedCommitment};
-use crate::setup::round2::{Pending, Round2};
+use crate::ot::base::{self, Chooser, Offerer};
+use crate::pair::{PairState, other, places};
+use crate::setup::message::{Confirmation, Offer};
+use crate::setup::round2::Round2;
 
-/// Has committed to its seeds; waits for the commitments of the others.
+/// Has sent its offer; waits for the other's.
 pub(crate) struct Round1 {
     me: PartyIndex,
     context: Digest32,
-    seeds: BTreeMap<PartyIndex, OwnSeed>,
-}
-
-/// Our half of one pair's seed.
-struct OwnSeed {
-    seed: Zeroizing<[u8; HASH]>,
-    commitment: [u8; HASH],
-    salt: Vec<u8>,
+    zero_half: Zeroizing<[u8; 32]>,
+    chooser: Chooser,
+    offerer: Offerer,
+    offer_digest: Digest32,
 }
 
 impl Round1 {
-    /// Step 1.1: samples and commits to one seed for every other party.
-    pub(crate) fn start(roster: &Roster, context: Digest32) -> (Self, Outbox) {
-        let me = roster.me();
-        let commit = |peer| {
-            let bound = ids::seed(&context, me, peer);
-            let (mut seed, commitment, salt) =
-                ZeroShare::generate_seed_with_bound_commitment(bound.as_bytes());
-            let own = OwnSeed {
-                seed: Zeroizing::new(seed),
-                commitment,
-                salt,
-            };
-            // An array is copied, not moved.
-            seed.zeroize();
-            (peer, own)
-        };
-        let seeds: BTreeMap<_, _> = roster.others().map(commit).collect();
-        let outbox = seeds.iter().fold(Outbox::empty(), |outbox, (peer, own)| {
-            outbox.direct(*peer, &SeedCommitment(own.commitment))
-        });
-        let round = Self { me, context, seeds };
-        (round, outbox)
-    }
-
-    /// Step 1.2: opens our seeds and starts both multiplications with every other party.
-    ///
-    /// - In: one [`SeedCommitment`] of every other party.
-    /// - Out: one [`PairInit`] to each. This is where most of the time goes (512 proofs a pair).
-    ///
-    /// # Errors
-    /// None but a missing message, which the driver excludes.
-    pub(crate) fn proceed(self, inbox: &Inbox<SeedCommitment>) -> Result<(Round2, Outbox), Abort> {
-        let Self { me, context, seeds } = self;
-        let mut outbox = Outbox::empty();
-        let mut pending = BTreeMap::new();
-        for (peer, own) in seeds {
-            let theirs = inbox
-                .get(peer)
-                .ok_or_else(|| Abort::local("a commitment is missing"))?;
-            let (secrets, multiplication) = initialise(&context, me, peer);
-            let ours = ids::Sent {
-                party: me,
-                commitment: own.commitment,
-                multiplication: multiplication.digest(),
-            };
-            let init = PairInit {
-                seed: own.seed.clone(),
-                salt: own.salt,
-                multiplication,
-            };
-            outbox = outbox.direct(peer, &init);
-            let pair = Pending {
-                own_seed: own.seed,
-                their_commitment: theirs.0,
-                ours,
-                secrets,
-            };
-            pending.insert(peer, pair);
+    /// Step 1.1: samples a half of the zero-sharing seed and starts both directions.
+    pub(crate) fn start(
+        roster: &Roster,
+        context: Digest32,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(Self, Outbox), Abort> {
+        let (first, second) = places();
+        if !roster.parties().eq([first, second]) {
+            return Err(Abort::local("the parties are not a pair"));
         }
-        let round = Round2 {
+        let me = roster.me();
+        let mut zero_half = Zeroizing::new([0; 32]);
+        rng.fill_bytes(zero_half.as_mut());
+        let chooser = Chooser::start(base::id(&context, me), rng);
+        let offerer = Offerer::start(base::id(&context, other(me)), rng);
+        let offer = Offer {
+            zero_half: zero_half.clone(),
+            key: offerer.key(),
+            points: chooser.offers().to_vec(),
+        };
+        let outbox = Outbox::empty().direct(other(me), &offer);
+        let round = Self {
             me,
             context,
-            pending,
+            zero_half,
+            chooser,
+            offerer,
+            offer_digest: public_digest(&offer),
         };
         Ok((round, outbox))
     }
-}
 
-/// What we keep of a pair's base OTs until the other side's messages are here. Zeroized on drop:
-/// the engine's types for it are not.
-pub(crate) struct BaseOts {
-    pub(crate) ot_sender: OtSender,
-    pub(crate) nonce: Scalar,
-    pub(crate) ot_receiver: OtReceiver,
-    pub(crate) correlation: Vec<bool>,
-    pub(crate) vec_r: Vec<Scalar>,
-}
+    /// Step 1.2: finishes both directions, names the generation, confirms.
+    ///
+    /// - In: the other's [`Offer`].
+    /// - Out: a [`Confirmation`].
+    ///
+    /// # Errors
+    /// `base_ot` (retry): a point that is none, or the identity as key.
+    pub(crate) fn proceed(self, inbox: &Inbox<Offer>) -> Result<(Round2, Outbox), Abort> {
+        let peer = other(self.me);
+        let offer = inbox
+            .get(peer)
+            .ok_or_else(|| Abort::local("the other's offer is missing"))?;
+        let theirs = public_digest(offer);
+        let Self {
+            me,
+            context,
+            zero_half,
+            chooser,
+            offerer,
+            offer_digest: ours,
+        } = self;
+        let wrong = || Abort::new(Reason::check("base_ot"), [peer]);
+        let key = base::read_key(&offer.key).ok_or_else(wrong)?;
+        let receiver = offerer.finish(&offer.points).ok_or_else(wrong)?;
+        let sender = chooser.finish(&key);
 
-impl Drop for BaseOts {
-    fn drop(&mut self) {
-        self.ot_sender.s.zeroize();
-        self.correlation.zeroize();
-        self.vec_r.zeroize();
+        let is_first = me == places().0;
+        let [first, second] = ordered(is_first, &ours, &theirs);
+        let parts: [&[u8]; 3] = [context.as_bytes(), first.as_bytes(), second.as_bytes()];
+        let generation = Digest32::of(b"quorate dkls23 v2 generation", &parts);
+        let [first, second] = ordered(is_first, &zero_half, &offer.zero_half);
+        let parts: [&[u8]; 3] = [generation.as_bytes(), first.as_slice(), second.as_slice()];
+        let zero_seed = Digest32::of(b"quorate dkls23 v2 zero seed", &parts);
+        let zero_seed = Zeroizing::new(*zero_seed.as_bytes());
+
+        let confirmation = |from| confirmation(&generation, &zero_seed, from);
+        let (own, expected) = (confirmation(me), confirmation(peer));
+        let state = PairState::new(generation, me, zero_seed, receiver, sender);
+        let outbox = Outbox::empty().direct(peer, &Confirmation(own));
+        Ok((Round2 { state, expected }, outbox))
     }
 }
 
-/// The first messages of both multiplications with `peer`.
-pub(crate) fn initialise(
-    context: &Digest32,
-    me: PartyIndex,
-    peer: PartyIndex,
-) -> (BaseOts, MultiplicationInit) {
-    let as_receiver = ids::multiplication(context, me, peer);
-    let (ot_sender, dlog_proof, nonce) = MulReceiver::init_phase1(as_receiver.as_bytes());
-    let as_sender = ids::multiplication(context, peer, me);
-    let (ot_receiver, correlation, vec_r, enc_proofs) =
-        MulSender::init_phase1(as_sender.as_bytes());
-    let message = MultiplicationInit {
-        dlog_proof,
-        nonce,
-        enc_proofs,
-        seed: ot_receiver.seed,
-    };
-    let secrets = BaseOts {
-        ot_sender,
-        nonce,
-        ot_receiver,
-        correlation,
-        vec_r,
-    };
-    (secrets, message)
+/// Ours first if we are the first of the pair.
+const fn ordered<'a, T>(is_first: bool, ours: &'a T, theirs: &'a T) -> [&'a T; 2] {
+    if is_first {
+        [ours, theirs]
+    } else {
+        [theirs, ours]
+    }
+}
+
+/// What the generation covers of an offer: all but the secret half of a seed.
+fn public_digest(offer: &Offer) -> Digest32 {
+    Digest32::of(b"quorate dkls23 v2 offer", &[&offer.key, &offer.points])
+}
+
+fn confirmation(generation: &Digest32, zero_seed: &[u8; 32], from: PartyIndex) -> [u8; 32] {
+    let parts: [&[u8]; 3] = [generation.as_bytes(), zero_seed, &[from.get()]];
+    *Digest32::of(b"quorate dkls23 v2 confirmation", &parts).as_bytes()
 }

@@ -3,93 +3,274 @@
 
 use std::collections::BTreeMap;
 
-use quorate_protocol::{Abort, Inbox, Outbox, Reason};
+use k256::Scalar;
+use quorate_kernels::Residue;
+use quorate_protocol::{Abort, Inbox, Outbox, Reason, Sanction};
 use quorate_types::PartyIndex;
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
-use crate::engine::signing::{KeepPhase1to2, TransmitPhase1to2, UniqueKeep1to2};
-use crate::engine::{self, Index};
+use crate::curve::{self, Point};
+use crate::ids;
+use crate::ot::extension::{self, Received, Sent};
+use crate::pair::PairState;
+use crate::product::{self, Shares};
 use crate::sign::attempt::Attempt;
 use crate::sign::message::{Extension, Product};
-use crate::sign::round2::Round2;
-use crate::verdict::Step;
+use crate::sign::round2::{Kept, Round2};
+use crate::wire::{random_scalar, residue, scalar_of};
+
+/// Secrets of one attempt: the nonce share and the inversion mask. Wiped on drop, moved once.
+pub(crate) struct Nonces {
+    /// `r_i`.
+    pub(crate) instance_key: Zeroizing<Scalar>,
+    /// `φ_i`.
+    pub(crate) inversion_mask: Zeroizing<Scalar>,
+}
+
+/// What we hold of the extension in which one other signer multiplies.
+pub(crate) struct Opened {
+    pub(crate) nonce: [u8; 32],
+    pub(crate) matrix: quorate_types::Digest32,
+    pub(crate) received: Received,
+}
 
 /// Has sampled its nonces and sent its extensions; waits for those of the others.
 pub(crate) struct Round1 {
     attempt: Attempt,
-    nonces: UniqueKeep1to2,
-    kept: BTreeMap<Index, KeepPhase1to2>,
+    nonces: Nonces,
+    nonce_point: Point,
+    commitment_salt: [u8; 32],
+    opened: BTreeMap<PartyIndex, Opened>,
 }
 
 impl Round1 {
     /// Step 2.2: samples instance key and inversion mask, extends the OTs with every other signer.
-    pub(crate) fn start(attempt: Attempt) -> Result<(Self, Outbox), Abort> {
-        let (nonces, kept, transmits) = attempt
-            .party
-            .sign_phase1(&attempt.data)
-            .map_err(attempt.verdict(Step::Start))?;
-        let mut outbox = Outbox::empty();
-        for transmit in transmits {
-            let to = recipient(transmit.parties.receiver)?;
-            let generation = *attempt
-                .generations
-                .get(&to)
-                .ok_or_else(|| Abort::local("there is no pair set-up with a signer"))?;
-            outbox = outbox.direct(to, &Extension::new(generation, transmit));
+    pub(crate) fn start(
+        attempt: Attempt,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(Self, Outbox), Abort> {
+        let nonces = Nonces {
+            instance_key: random_scalar(rng),
+            inversion_mask: random_scalar(rng),
+        };
+        let nonce_point = curve::base(&nonces.instance_key).ok_or_else(zero)?;
+        let commitment_salt = random_bytes(rng);
+        let point = nonce_point.serialize_uncompressed();
+        let (session, me) = (&attempt.session, attempt.me);
+        let commitment = ids::commitment(session, me, &point, &commitment_salt);
+        let (mut opened, mut outbox) = (BTreeMap::new(), Outbox::empty());
+        for (peer, pair) in &attempt.pairs {
+            let generation = pair.generation();
+            let nonce = random_bytes(rng);
+            let id = ids::extension(session, &generation, (me, *peer), &nonce);
+            let (matrix, received) = extension::receive(&pair.receiver, &id, choices(rng));
+            let message = Extension {
+                generation,
+                binding: attempt.binding(1, me, *peer, &[]),
+                commitment,
+                nonce,
+                matrix,
+            };
+            let kept = Opened {
+                nonce,
+                matrix: message.matrix.digest(),
+                received,
+            };
+            opened.insert(*peer, kept);
+            outbox = outbox.direct(*peer, &message);
         }
         let round = Self {
             attempt,
             nonces,
-            kept,
+            nonce_point,
+            commitment_salt,
+            opened,
         };
         Ok((round, outbox))
     }
 
-    /// Step 2.3: checks every extension, multiplies as sender, opens our commitments.
+    /// Step 2.3: checks every extension, multiplies as sender, opens our commitment.
     ///
     /// - In: one [`Extension`] of every other signer.
     /// - Out: one [`Product`] to each.
     ///
     /// # Errors
-    /// `pair_generation` and `session_binding` (retry): the other signer does something else.
-    /// `ot_extension` (ban): its check vector does not fit its matrix.
-    pub(crate) fn proceed(self, inbox: Inbox<Extension>) -> Result<(Round2, Outbox), Abort> {
+    /// `pair_generation` and `session_binding` (retry): the other signers do something else.
+    /// `ot_extension` (ban): their matrices are not consistent. All who fail are named.
+    pub(crate) fn proceed(
+        self,
+        inbox: &Inbox<Extension>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(Round2, Outbox), Abort> {
+        let sent = self.check(inbox)?;
         let Self {
             attempt,
             nonces,
-            kept,
+            nonce_point,
+            commitment_salt,
+            opened,
         } = self;
-
-        // Compared before any check that bans: a pair whose states differ is out of step.
-        Abort::if_any(
-            inbox.failing(|from, message| {
-                attempt.generations.get(&from) == Some(&message.generation)
-            }),
-            Reason::check("pair_generation"),
-        )?;
-
-        let received: Vec<TransmitPhase1to2> = inbox
-            .into_map()
-            .into_iter()
-            .map(|(from, message)| message.addressed(from, attempt.me))
-            .collect();
-        let (nonces, kept, transmits) = attempt
-            .party
-            .sign_phase2(&attempt.data, nonces, kept, &received)
-            .map_err(attempt.verdict(Step::Extension))?;
-        let mut outbox = Outbox::empty();
-        for transmit in transmits {
-            let to = recipient(transmit.parties.receiver)?;
-            outbox = outbox.direct(to, &Product::new(transmit));
+        let key_part = attempt.zero_shared(&opened, inbox);
+        let public_share = curve::base(&key_part).ok_or_else(zero)?;
+        let inputs = Zeroizing::new([residue(&nonces.instance_key), residue(&key_part)]);
+        let (mut kept, mut outbox) = (BTreeMap::new(), Outbox::empty());
+        for (peer, own) in opened {
+            let (Some(pair), Some(message), Some(sent)) =
+                (attempt.pairs.get(&peer), inbox.get(peer), sent.get(&peer))
+            else {
+                return Err(Abort::local("there is no pair state with a signer"));
+            };
+            let salt = random_bytes(rng);
+            let id = attempt.product_id((peer, attempt.me), pair, message, &salt);
+            let mask = Zeroizing::new(residue(&random_scalar(rng)));
+            let delta = pair.sender.delta;
+            let (corrections, shares) =
+                product::send(sent, delta, &id, &pair.sending, &inputs, &mask);
+            let gamma = |share: &Residue| curve::base(&scalar_of(share)).ok_or_else(zero);
+            let Shares([share_u, share_v]) = &shares;
+            let chi = scalar_of(&product::chi(&own.received, &pair.receiving));
+            let nonces_of_both = [&own.nonce, &message.nonce];
+            let product = Product {
+                binding: attempt.binding(2, attempt.me, peer, &nonces_of_both),
+                commitment_salt,
+                salt,
+                nonce_point,
+                public_share,
+                gamma_u: gamma(share_u)?,
+                gamma_v: gamma(share_v)?,
+                psi: *nonces.inversion_mask - *chi,
+                corrections,
+            };
+            outbox = outbox.direct(peer, &product);
+            let kept_of_peer = Kept {
+                own,
+                chi,
+                shares,
+                commitment: message.commitment,
+                nonce: message.nonce,
+            };
+            kept.insert(peer, kept_of_peer);
         }
         let round = Round2 {
             attempt,
             nonces,
+            key_part,
+            nonce_point,
+            public_share,
             kept,
         };
         Ok((round, outbox))
     }
+
+    fn check(&self, inbox: &Inbox<Extension>) -> Result<BTreeMap<PartyIndex, Sent>, Abort> {
+        let attempt = &self.attempt;
+        let generation = |peer| attempt.pairs.get(&peer).map(|pair| pair.generation());
+        // Compared before any check that bans: a pair whose states differ is out of step.
+        Abort::if_any(
+            inbox.failing(|from, message| generation(from) == Some(message.generation)),
+            Reason::check("pair_generation"),
+        )?;
+        let binding = |from| attempt.binding(1, from, attempt.me, &[]);
+        Abort::if_any(
+            inbox.failing(|from, message| binding(from) == message.binding),
+            Reason::check("session_binding"),
+        )?;
+        let (mut sent, mut culprits) = (BTreeMap::new(), Vec::new());
+        for (from, message) in inbox.iter() {
+            let Some(pair) = attempt.pairs.get(&from) else {
+                return Err(Abort::local("there is no pair state with a signer"));
+            };
+            let id = attempt.extension_id(from, pair, message);
+            match extension::send(&pair.sender, &id, &message.matrix) {
+                Ok(checked) => drop(sent.insert(from, checked)),
+                Err(extension::Inconsistent) => culprits.push(from),
+            }
+        }
+        let reason = Reason::Check {
+            name: "ot_extension",
+            sanction: Sanction::Ban,
+        };
+        Abort::if_any(culprits, reason)?;
+        Ok(sent)
+    }
 }
 
-fn recipient(index: Index) -> Result<PartyIndex, Abort> {
-    engine::party(index).ok_or_else(|| Abort::local("the signing engine named an unknown party"))
+impl Attempt {
+    /// Id of the extension in which `receiver` sent `message` to us.
+    fn extension_id(
+        &self,
+        receiver: PartyIndex,
+        pair: &PairState,
+        message: &Extension,
+    ) -> quorate_types::Digest32 {
+        let generation = pair.generation();
+        ids::extension(
+            &self.session,
+            &generation,
+            (receiver, self.me),
+            &message.nonce,
+        )
+    }
+
+    fn product_id(
+        &self,
+        (receiver, _sender): (PartyIndex, PartyIndex),
+        pair: &PairState,
+        message: &Extension,
+        salt: &[u8; 32],
+    ) -> quorate_types::Digest32 {
+        let extension = self.extension_id(receiver, pair, message);
+        ids::product(&extension, &message.matrix.digest(), salt)
+    }
+
+    /// `λ_i·x_i + ζ_i`: summands of the pairs cancel over all signers. Source: Functionality 3.4.
+    fn zero_shared(
+        &self,
+        opened: &BTreeMap<PartyIndex, Opened>,
+        inbox: &Inbox<Extension>,
+    ) -> Zeroizing<Scalar> {
+        let mut sum = Zeroizing::new(*self.key_part);
+        for (peer, pair) in &self.pairs {
+            let (Some(own), Some(message)) = (opened.get(peer), inbox.get(*peer)) else {
+                continue; // the driver delivers a message of each
+            };
+            let we_are_lower = self.me < *peer;
+            let (parties, nonces) = if we_are_lower {
+                ((self.me, *peer), (&own.nonce, &message.nonce))
+            } else {
+                ((*peer, self.me), (&message.nonce, &own.nonce))
+            };
+            let digest = ids::zero(&pair.zero_seed, &self.session, parties, nonces);
+            let summand = scalar_of(&Residue::reduce(digest.as_bytes()));
+            if we_are_lower {
+                *sum += *summand;
+            } else {
+                *sum -= *summand;
+            }
+        }
+        sum
+    }
+}
+
+/// 416 choices and the bits that mask their check.
+fn choices(rng: &mut dyn CryptoRng) -> [u128; 5] {
+    let mut bytes = Zeroizing::new([0; 80]);
+    rng.fill_bytes(bytes.as_mut());
+    let mut choices = [0; 5];
+    for (choice, bytes) in choices.iter_mut().zip(bytes.as_chunks::<16>().0) {
+        *choice = u128::from_le_bytes(*bytes);
+    }
+    choices
+}
+
+fn random_bytes(rng: &mut dyn CryptoRng) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    rng.fill_bytes(&mut bytes);
+    bytes
+}
+
+/// A number that is zero once in 2²⁵⁶ times.
+pub(crate) fn zero() -> Abort {
+    Abort::local("a random number is zero")
 }

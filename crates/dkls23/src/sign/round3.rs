@@ -1,10 +1,9 @@
 //! Signing round 3: the signature. `docs/protocols/dkls23.md` §2.5.
 //! Source: eprint 2023/765 Protocol 3.6 step 10; EIP-2 (low s).
 
+use k256::Scalar;
 use k256::elliptic_curve::PrimeField;
-use k256::elliptic_curve::ops::Reduce;
 use k256::elliptic_curve::scalar::IsHigh;
-use k256::{FieldBytes, Scalar};
 use quorate_protocol::{Abort, Inbox};
 use quorate_types::PartyIndex;
 use quorate_verify::EcdsaSignature;
@@ -19,6 +18,8 @@ pub(crate) struct Round3 {
     pub(crate) digest: [u8; 32],
     /// x-coordinate of the nonce point, reduced by the group order.
     pub(crate) r: Scalar,
+    /// Parity of its y-coordinate.
+    pub(crate) nonce_is_odd: bool,
     pub(crate) own: SignatureShare,
 }
 
@@ -43,33 +44,17 @@ impl Round3 {
 
     fn assemble(&self, u: Scalar, w: Scalar) -> Option<EcdsaSignature> {
         let s = w * Option::<Scalar>::from(u.invert())?;
-        let s = if bool::from(s.is_high()) { -s } else { s };
+        let is_high = bool::from(s.is_high());
+        let s = if is_high { -s } else { s };
         let mut bytes = [0; 64];
         let (left, right) = bytes.split_at_mut(32);
         left.copy_from_slice(self.r.to_repr().as_slice());
         right.copy_from_slice(s.to_repr().as_slice());
-        // The recovery id comes from the verified signature, not from the nonce point: a signer who
-        // sees all other shares can turn s into −s, and with it the parity.
-        EcdsaSignature::find(&self.public_key, &self.digest, bytes).ok()
+        // The parity is only where the search for the recovery id begins: a signer who sees all
+        // other shares can turn s into −s, and with it the parity.
+        let parity = self.nonce_is_odd ^ is_high;
+        EcdsaSignature::find_near(&self.public_key, &self.digest, bytes, parity).ok()
     }
-}
-
-/// The engine's hexadecimal x-coordinate as a scalar.
-pub(crate) fn x_coordinate(hex: &str) -> Result<Scalar, Abort> {
-    let wrong = || Abort::local("the signing engine made no nonce point");
-    let digit = |character: char| character.to_digit(16).and_then(|d| u8::try_from(d).ok());
-    let digits: Vec<u8> = hex.chars().map_while(digit).collect();
-    let (pairs, rest) = digits.as_chunks::<2>();
-    let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
-    if digits.len() != hex.len() || !rest.is_empty() {
-        return Err(wrong());
-    }
-    let bytes: [u8; 32] = bytes.try_into().map_err(|_| wrong())?;
-    let r = <Scalar as Reduce<FieldBytes>>::reduce(&FieldBytes::from(bytes));
-    if bool::from(r.is_zero()) {
-        return Err(wrong());
-    }
-    Ok(r)
 }
 
 #[cfg(test)]

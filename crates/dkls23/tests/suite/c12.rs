@@ -1,21 +1,13 @@
-//! Row C12: selective failure of the OT extension. The receiver spoils one column of its matrix
-//! and makes the check values fit, so that the check fails exactly if one secret bit of the
-//! sender's base OTs is 1. One session tells one bit; 256 bits are the key to every later product.
+//! Row C12: selective failure of the OT extension. The receiver spoils one row of its matrix and
+//! makes the check values fit, so that the check fails exactly if one secret bit of the sender's
+//! base OTs is 1. One session tells one bit; 128 bits are the key to every later product.
 
 use std::collections::BTreeMap;
 
-use dkls23::utilities::hashes::tagged_hash;
-use dkls23::utilities::multiplication::{MulReceiver, MulSender};
-use dkls23::utilities::oracle_tags::{
-    TAG_OTE_CHI, TAG_OTE_PRG, TAG_OTE_SESSION, TAG_SIGN_MUL_SESSION,
-};
-use dkls23::utilities::ot::extension::field_mul;
-use dkls23::utilities::zero_shares::SeedPair;
-use k256::Secp256k1;
 use quorate_dkls23::ban_targets;
+use quorate_kernels::{CheckHash, Row, Tccr};
 use quorate_protocol::{Reason, Sanction};
-use quorate_types::PartyIndex;
-use serde::Deserialize;
+use quorate_types::Digest32;
 
 use crate::committee::{TWO_OF_THREE, digest, index, roster};
 use crate::misbehaviour::layout::{NONCE, T, U, X};
@@ -27,136 +19,128 @@ const HONEST: u8 = 1;
 const ATTACKER: u8 = 2;
 const SESSION: [u8; 16] = [12; 16];
 const ROW: usize = 78;
-const FIELD: usize = 26;
 
-/// What the attacker knows of its own pair state, and the test of the victim's.
-#[derive(Deserialize)]
-struct State {
-    _zero_share: SeedPair,
-    sender: MulSender<Secp256k1>,
-    receiver: MulReceiver<Secp256k1>,
+/// Numbers in a pair state behind version, generation, place and zero-sharing seed: both seeds of
+/// each base OT, then correlation and chosen seeds.
+fn numbers(owner: u8, peer: u8) -> Vec<u128> {
+    let state = &TWO_OF_THREE.pairs[&index(owner)][&index(peer)];
+    let bytes = state.to_secret_bytes();
+    let number = |chunk: &[u8]| u128::from_le_bytes(chunk.try_into().unwrap());
+    bytes[66..].chunks(16).map(number).collect()
 }
 
-fn state(owner: u8, peer: u8) -> State {
-    let setup = TWO_OF_THREE.setups[&index(owner)].get(index(peer)).unwrap();
-    postcard::from_bytes(&setup.to_secret_bytes()[35..]).unwrap()
+fn bits_of_the_victim() -> u128 {
+    numbers(HONEST, ATTACKER)[256]
 }
 
-/// The engine's id of the extension in which the attacker is the receiver.
-fn extension_id(message: &[u8; 32], nonce: &[u8]) -> [u8; 32] {
+fn oracle(purpose: &[u8], id: &Digest32) -> blake3::Hasher {
+    let key = Digest32::of(b"quorate dkls23 v2 oracle", &[purpose, id.as_bytes()]);
+    blake3::Hasher::new_keyed(key.as_bytes())
+}
+
+/// The id of the extension in which the attacker is the receiver.
+fn extension_id(message: &[u8; 32], nonce: &[u8]) -> Digest32 {
     let signers = [index(HONEST), index(ATTACKER)];
     let context = roster(signers[0], &signers, 2, SESSION).context(b"test");
-    let multiplication = tagged_hash(
-        TAG_SIGN_MUL_SESSION,
-        &[
-            b"quorate dkls23 sign v1",
-            context.as_bytes(),
-            &[9; 32],
-            &TWO_OF_THREE.public_key,
-            message,
-            &[HONEST, ATTACKER],
-            &[ATTACKER, HONEST],
-        ],
-    );
-    let id = [b"OT Extension protocol", multiplication.as_slice()].concat();
-    tagged_hash(TAG_OTE_SESSION, &[&id, nonce])
+    let key = &TWO_OF_THREE.public_key;
+    let parts: [&[u8]; 5] = [
+        context.as_bytes(),
+        key,
+        &[9; 32],
+        message,
+        &[HONEST, ATTACKER],
+    ];
+    let session = Digest32::of(b"quorate dkls23 v2 session", &parts);
+    let generation = TWO_OF_THREE.pairs[&index(ATTACKER)][&index(HONEST)].generation();
+    let places = [ATTACKER, HONEST];
+    let parts: [&[u8]; 4] = [session.as_bytes(), generation.as_bytes(), &places, nonce];
+    Digest32::of(b"quorate dkls23 v2 extension", &parts)
 }
 
-fn expand(id: &[u8; 32], column: u16, seed: &[u8; 32]) -> Vec<u8> {
-    let chunk = |count: u16| {
-        let (column, count) = (column.to_be_bytes(), count.to_be_bytes());
-        tagged_hash(TAG_OTE_PRG, &[id, &column, &count, seed])
-    };
-    let mut row: Vec<u8> = (0..3).flat_map(chunk).collect();
-    row.truncate(ROW);
-    row
+fn expand(id: &Digest32, seeds: &[u128]) -> Vec<Row> {
+    let key = u128::from_le_bytes(id.as_bytes()[..16].try_into().unwrap());
+    let mut rows = vec![[0; 5]; seeds.len()];
+    Tccr::new(key).hash(1, 0, seeds, &mut rows);
+    rows
 }
 
-fn xor(a: &[u8], b: &[u8]) -> Vec<u8> {
-    a.iter().zip(b).map(|(a, b)| a ^ b).collect()
+fn row_of(bytes: &[u8]) -> Row {
+    let mut padded = [0; 80];
+    padded[..ROW].copy_from_slice(bytes);
+    std::array::from_fn(|k| u128::from_le_bytes(padded[16 * k..16 * k + 16].try_into().unwrap()))
 }
 
-/// The check value of one row under the challenges.
-fn fold(row: &[u8], challenges: &[Vec<u8>; 2]) -> Vec<u8> {
-    let product = |at: usize, c: &Vec<u8>| field_mul(&row[at..at + FIELD], c).unwrap();
-    let sum = xor(&product(0, &challenges[0]), &product(FIELD, &challenges[1]));
-    xor(&sum, &row[2 * FIELD..])
+fn check_bytes([first, second]: [u128; 2]) -> Vec<u8> {
+    [&first.to_le_bytes()[..], &second.to_le_bytes()[..10]].concat()
 }
 
-/// Spoils `column` so that the check fails exactly if the victim's bit there is 1.
-fn guess(column: u16, message: [u8; 32]) -> Lie {
-    let receiver = state(ATTACKER, HONEST).receiver.ote_receiver.clone();
+/// Spoils `row` so that the check fails exactly if the victim's bit there is 1.
+fn guess(row: usize, message: [u8; 32]) -> Lie {
+    let numbers = numbers(ATTACKER, HONEST);
     lie(1, move |body| {
         let id = extension_id(&message, &body[NONCE..NONCE + 32]);
-        let rows = |seeds: &[[u8; 32]]| -> Vec<Vec<u8>> {
-            (0..256u16)
-                .map(|i| expand(&id, i, &seeds[usize::from(i)]))
-                .collect()
-        };
-        let (zeros, ones) = (rows(&receiver.seeds0), rows(&receiver.seeds1));
-        let choices = xor(&xor(&zeros[0], &ones[0]), &body[U..U + ROW]);
-        body[U + usize::from(column) * ROW] ^= 1;
-        let matrix = &body[U..X];
-        let challenge =
-            |name: &[u8]| tagged_hash(TAG_OTE_CHI, &[&id, name, matrix])[..FIELD].to_vec();
-        let challenges = [challenge(b"chi1"), challenge(b"chi2")];
-        let t: Vec<u8> = zeros
-            .iter()
-            .flat_map(|row| fold(row, &challenges))
-            .collect();
-        body[X..T].copy_from_slice(&fold(&choices, &challenges));
-        body[T..].copy_from_slice(&t);
+        let (zeros, ones) = (
+            expand(&id, &numbers[..128]),
+            expand(&id, &numbers[128..256]),
+        );
+        let masked = row_of(&body[U..U + ROW]);
+        let choices: Row = std::array::from_fn(|k| zeros[0][k] ^ ones[0][k] ^ masked[k]);
+        body[U + row * ROW] ^= 1;
+        let mut keys = [0; 32];
+        let mut hasher = oracle(b"OT check", &id);
+        hasher.update(&body[U..X]).finalize_xof().fill(&mut keys);
+        let half = |k: usize| u128::from_le_bytes(keys[16 * k..16 * k + 16].try_into().unwrap());
+        let check = CheckHash::new([half(0), half(1)]);
+        body[X..T].copy_from_slice(&check_bytes(check.fold(&choices)));
+        let mut hasher = oracle(b"OT rows", &id);
+        for row in &zeros {
+            hasher.update(&check_bytes(check.fold(row)));
+        }
+        body[T..].copy_from_slice(hasher.finalize().as_bytes());
     })
 }
 
 /// Runs one session with a guess. Whether the victim noticed; if so, it must ban.
-fn victim_notices(column: u16) -> bool {
-    let message = digest(&format!("column {column}"));
+fn victim_notices(row: usize) -> bool {
+    let message = digest(&format!("row {row}"));
     let (victim, attacker) = (index(HONEST), index(ATTACKER));
-    let lies = BTreeMap::from([(attacker, guess(column, message))]);
+    let lies = BTreeMap::from([(attacker, guess(row, message))]);
     let outcomes = signing::sign_with(&TWO_OF_THREE, &[victim, attacker], SESSION, message, &lies);
     let Err(abort) = &outcomes[&victim] else {
         return false;
     };
-    // The attacker's own engine stumbles over its lie later; the victim has answered by then.
+    // The attacker's own state does not fit what it sent, so it stops later; the victim has
+    // answered by then.
     if abort.reason == Reason::PeerAborted {
         return false;
     }
     let (name, sanction) = ("ot_extension", Sanction::Ban);
     assert_eq!(abort.reason, Reason::Check { name, sanction });
     assert_eq!(abort.culprits, [attacker]);
-    let setups = &TWO_OF_THREE.setups[&victim];
-    let banned: Vec<(PartyIndex, _)> = vec![(attacker, setups.generation(attacker).unwrap())];
-    assert_eq!(ban_targets(abort, setups), banned);
+    let pairs = &TWO_OF_THREE.pairs[&victim];
+    let expected = vec![(attacker, pairs[&attacker].generation())];
+    assert_eq!(ban_targets(abort, pairs), expected);
     true
 }
 
 #[test]
 fn c12_ot_selective_failure__must_ban_the_party_and_its_generation_at_the_first_failure() {
-    let bits = state(HONEST, ATTACKER)
-        .sender
-        .ote_sender
-        .correlation
-        .clone();
-    let column = |bit| u16::try_from(bits.iter().position(|b| *b == bit).unwrap()).unwrap();
-    assert!(victim_notices(column(true)));
+    let bits = bits_of_the_victim();
+    let row = |bit| (0..128).find(|row| bits >> row & 1 == bit).unwrap();
+    assert!(victim_notices(row(1)));
     // The other half of the guesses goes unnoticed, which is why the first failure must be final.
-    assert!(!victim_notices(column(false)));
+    assert!(!victim_notices(row(0)));
 }
 
 #[test]
 fn c12_ot_selective_failure__must_ban_in_each_of_64_concurrent_sessions_that_fails() {
-    let bits = state(HONEST, ATTACKER)
-        .sender
-        .ote_sender
-        .correlation
-        .clone();
+    let bits = bits_of_the_victim();
     std::thread::scope(|scope| {
-        let session = |column: u16| scope.spawn(move || (column, victim_notices(column)));
+        let session = |row| scope.spawn(move || (row, victim_notices(row)));
         let sessions: Vec<_> = (0..64).map(session).collect();
         for session in sessions {
-            let (column, noticed) = session.join().unwrap();
-            assert_eq!(noticed, bits[usize::from(column)], "column {column}");
+            let (row, noticed) = session.join().unwrap();
+            assert_eq!(noticed, bits >> row & 1 == 1, "row {row}");
         }
     });
 }

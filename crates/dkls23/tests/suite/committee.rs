@@ -1,14 +1,14 @@
-//! Committees with shares dealt by the test (never outside tests) and pair state made by `Setup`.
+//! Committees with shares dealt by the test (never outside tests) and pair states made by `PairSetup`.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use ed25519_dalek::SigningKey;
 use k256::elliptic_curve::PrimeField;
 use k256::elliptic_curve::group::GroupEncoding;
 use k256::elliptic_curve::ops::Reduce;
 use k256::{FieldBytes, ProjectivePoint, Scalar};
-use quorate_dkls23::{CheckedShare, PairSetups, Setup, ShareInput};
+use quorate_dkls23::{CheckedShare, PairSetup, PairState, Pairs, ShareInput};
 use quorate_protocol::{Member, Roster};
 use quorate_types::{Digest32, NodeId, PartyIndex, SessionId, Threshold};
 use rand_chacha::ChaCha20Rng;
@@ -21,7 +21,7 @@ pub(crate) struct Committee {
     pub(crate) threshold: Threshold,
     pub(crate) public_key: [u8; 33],
     pub(crate) shares: BTreeMap<PartyIndex, CheckedShare>,
-    pub(crate) setups: BTreeMap<PartyIndex, PairSetups>,
+    pub(crate) pairs: BTreeMap<PartyIndex, Pairs>,
 }
 
 pub(crate) static TWO_OF_THREE: LazyLock<Committee> = LazyLock::new(|| Committee::new(2, 3));
@@ -29,34 +29,47 @@ pub(crate) static THREE_OF_THREE: LazyLock<Committee> = LazyLock::new(|| Committ
 pub(crate) static THREE_OF_FIVE: LazyLock<Committee> = LazyLock::new(|| Committee::new(3, 5));
 
 impl Committee {
-    fn new(t: u64, n: u64) -> Self {
+    pub(crate) fn new(t: u64, n: u64) -> Self {
         let inputs = deal(t, n, 7);
-        let members: Vec<PartyIndex> = inputs.keys().copied().collect();
-        let setups = pump::run(&members, t, [1; 16], |roster, context| {
-            Setup::start(roster, context)
-        });
-        Self::from_parts(t, n, &inputs, setups)
-    }
-
-    pub(crate) fn from_parts(
-        t: u64,
-        n: u64,
-        inputs: &BTreeMap<PartyIndex, ShareInput>,
-        setups: pump::Outcomes<PairSetups>,
-    ) -> Self {
         let checked =
             |(i, input): (&PartyIndex, &ShareInput)| (*i, CheckedShare::new(input).unwrap());
+        let mut pairs: BTreeMap<PartyIndex, Pairs> = BTreeMap::new();
+        for high in inputs.keys() {
+            for low in inputs.keys().take_while(|low| *low < high) {
+                let [first, second] = set_up_pair([narrow(t), narrow(n), low.get(), high.get()]);
+                pairs.entry(*low).or_default().insert(*high, first);
+                pairs.entry(*high).or_default().insert(*low, second);
+            }
+        }
         Self {
             threshold: Threshold::new(t, n).unwrap(),
             public_key: inputs.values().next().unwrap().public_key,
             shares: inputs.iter().map(checked).collect(),
-            setups: setups.into_iter().map(|(i, r)| (i, r.unwrap())).collect(),
+            pairs,
         }
     }
 
     pub(crate) fn min_signers(&self) -> u64 {
         self.threshold.min_signers().into()
     }
+}
+
+fn narrow(number: u64) -> u8 {
+    u8::try_from(number).unwrap()
+}
+
+/// The states of the first and the second of a pair; `name` makes its session another.
+pub(crate) fn set_up_pair(name: [u8; 4]) -> [Arc<PairState>; 2] {
+    let mut session = [1; 16];
+    session[..4].copy_from_slice(&name);
+    let (seed, members) = (u64::from(u32::from_be_bytes(name)), [index(1), index(2)]);
+    let none = BTreeMap::new();
+    let start = |roster: &Roster, context, rng: &mut ChaCha20Rng| {
+        PairSetup::start(roster, context, rng).unwrap()
+    };
+    let outcomes = pump::run_from(seed, &members, 2, session, &none, start);
+    let mut states = outcomes.into_values().map(|state| Arc::new(state.unwrap()));
+    std::array::from_fn(|_| states.next().unwrap())
 }
 
 pub(crate) fn index(number: u8) -> PartyIndex {

@@ -10,6 +10,7 @@
 
 mod c12;
 mod committee;
+mod independent;
 mod misbehaviour;
 mod pump;
 mod retries;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use quorate_dkls23::{Setup, ban_targets};
+use quorate_dkls23::{PairSetup, PairState, Pairs, Sign, ban_targets};
 use quorate_protocol::{Abort, Reason, Sanction};
 use quorate_types::PartyIndex;
 
@@ -18,23 +19,22 @@ pub(crate) mod layout {
     pub(crate) const COMMITMENT: usize = 64;
     pub(crate) const NONCE: usize = 96;
     pub(crate) const U: usize = 128;
-    pub(crate) const X: usize = U + 256 * 78;
+    pub(crate) const X: usize = U + 128 * 78;
     pub(crate) const T: usize = X + 26;
-    pub(crate) const EXTENSION: usize = T + 256 * 26;
+    pub(crate) const EXTENSION: usize = T + 32;
 
     pub(crate) const PRODUCT_BINDING: usize = 0;
-    pub(crate) const GAMMA_U: usize = 32;
-    pub(crate) const GAMMA_V: usize = GAMMA_U + 33;
-    pub(crate) const PUBLIC_SHARE: usize = GAMMA_V + 33;
-    pub(crate) const INSTANCE_POINT: usize = PUBLIC_SHARE + 33;
-    pub(crate) const PSI: usize = INSTANCE_POINT + 33;
-    pub(crate) const SALT: usize = PSI + 32;
-    pub(crate) const TAU: usize = SALT + 64;
-    pub(crate) const OT_SALT: usize = TAU + 4 * 416 * 32;
-    pub(crate) const VERIFY_R: usize = OT_SALT + 32;
-    pub(crate) const VERIFY_U: usize = VERIFY_R + 32;
-    pub(crate) const GAMMA: usize = VERIFY_U + 64;
-    pub(crate) const PRODUCT: usize = GAMMA + 64;
+    pub(crate) const COMMITMENT_SALT: usize = 32;
+    pub(crate) const SALT: usize = 64;
+    pub(crate) const INSTANCE_POINT: usize = 96;
+    pub(crate) const PUBLIC_SHARE: usize = INSTANCE_POINT + 65;
+    pub(crate) const GAMMA_U: usize = PUBLIC_SHARE + 65;
+    pub(crate) const GAMMA_V: usize = GAMMA_U + 65;
+    pub(crate) const PSI: usize = GAMMA_V + 65;
+    pub(crate) const TAU: usize = PSI + 32;
+    pub(crate) const ETA: usize = TAU + 3 * 416 * 32;
+    pub(crate) const MU: usize = ETA + 32;
+    pub(crate) const PRODUCT: usize = MU + 32;
 }
 use layout::*;
 
@@ -61,8 +61,9 @@ fn overwrite(round: u8, at: usize, with: Vec<u8>) -> Lie {
 }
 
 fn generator() -> Vec<u8> {
-    use k256::elliptic_curve::group::GroupEncoding;
-    k256::AffinePoint::GENERATOR.to_bytes().to_vec()
+    use k256::elliptic_curve::sec1::ToSec1Point;
+    let point = k256::AffinePoint::GENERATOR.to_sec1_point(false);
+    point.as_bytes().to_vec()
 }
 
 /// What the honest parties say of a run in which [`LIAR`] lies.
@@ -108,14 +109,12 @@ fn lies() -> Vec<(&'static str, Lie, &'static str, Sanction)> {
         point("gamma v", GAMMA_V, "gamma_v", Ban),
         point("public share", PUBLIC_SHARE, "gamma_v", Ban),
         point("instance point", INSTANCE_POINT, "commitment", Retry),
-        field("psi", 2, PSI, "commitment", Retry),
-        field("salt", 2, SALT + 32, "commitment", Retry),
+        field("psi", 2, PSI, "final_signature", Retry),
+        field("commitment salt", 2, COMMITMENT_SALT, "commitment", Retry),
+        field("salt", 2, SALT, "multiplication", Ban),
         field("tau", 2, TAU + 32 * 1000, "multiplication", Ban),
-        field("OT salt", 2, OT_SALT, "multiplication", Ban),
-        field("r", 2, VERIFY_R, "multiplication", Ban),
-        field("u", 2, VERIFY_U, "multiplication", Ban),
-        field("gamma of u", 2, GAMMA, "gamma_u", Ban),
-        field("gamma of v", 2, GAMMA + 32, "gamma_v", Ban),
+        field("eta", 2, ETA, "multiplication", Ban),
+        field("mu", 2, MU, "multiplication", Ban),
         field("signature share u", 3, 0, "final_signature", Retry),
         field("signature share w", 3, 32, "final_signature", Retry),
     ]
@@ -155,28 +154,20 @@ fn c10_sign__must_refuse_malformed_points_and_scalars_in_every_field() {
         let aborts = honest_aborts(&TWO_OF_THREE, &signers, lie);
         must_blame_the_liar(what, &aborts, "malformed", Sanction::Retry);
     };
-    let mut off_curve = vec![0; 33];
-    (off_curve[0], off_curve[32]) = (2, 5);
+    let mut off_curve = generator();
+    off_curve[64] ^= 1;
     let mut tagged = generator();
-    tagged[0] = 5;
+    tagged[0] = 6;
     for at in [GAMMA_U, GAMMA_V, PUBLIC_SHARE, INSTANCE_POINT] {
         for (what, point) in [
-            ("identity", vec![0; 33]),
+            ("identity", vec![0; 65]),
             ("off curve", off_curve.clone()),
             ("other tag", tagged.clone()),
         ] {
             malformed(&format!("{what} at {at}"), overwrite(2, at, point));
         }
     }
-    let scalars = [
-        PSI,
-        TAU,
-        OT_SALT - 32,
-        VERIFY_U,
-        VERIFY_U + 32,
-        GAMMA,
-        GAMMA + 32,
-    ];
+    let scalars = [PSI, TAU, TAU + 32 * 1247, ETA];
     for (round, at) in scalars
         .map(|at| (2, at))
         .into_iter()
@@ -208,47 +199,63 @@ fn sign__should_send_messages_of_fixed_sizes() {
 #[test]
 fn sign__must_not_sign_with_zero_sharing_seeds_that_differ() {
     // Only damaged state leads here: the seeds differ although the generations agree.
-    let damaged = |committee: &Committee, who: u8| {
-        let mut setups = Vec::new();
-        for (peer, _) in committee.setups[&index(who)].generations() {
-            let setup = committee.setups[&index(who)].get(peer).unwrap();
-            let mut bytes = setup.to_secret_bytes().to_vec();
+    let damaged = |committee: &Committee, who: u8| -> Pairs {
+        let damage = |state: &Arc<PairState>| {
+            let mut bytes = state.to_secret_bytes();
             bytes[40] ^= 1;
-            setups.push(quorate_dkls23::PairSetup::from_secret_bytes(&bytes).unwrap());
-        }
-        quorate_dkls23::PairSetups::new(index(who), setups).unwrap()
+            Arc::new(PairState::from_secret_bytes(&bytes).unwrap())
+        };
+        let pairs = &committee.pairs[&index(who)];
+        pairs.iter().map(|(peer, s)| (*peer, damage(s))).collect()
     };
     for (committee, signers, blamed) in [
         (&*TWO_OF_THREE, vec![index(1), index(2)], vec![index(2)]),
         (&*THREE_OF_FIVE, vec![index(1), index(2), index(3)], vec![]),
     ] {
         let (broken, t) = (damaged(committee, LIAR), committee.min_signers());
-        let outcomes = pump::run(&signers, t, [4; 16], |roster, context| {
+        let outcomes = pump::run(&signers, t, [4; 16], |roster, context, rng| {
             let me = roster.me();
-            let setups = if me == index(LIAR) {
+            let pairs = if me == index(LIAR) {
                 &broken
             } else {
-                &committee.setups[&me]
+                &committee.pairs[&me]
             };
-            quorate_dkls23::Sign::start(roster, context, &committee.shares[&me], setups, [1; 32])
-                .unwrap()
+            Sign::start(roster, context, &committee.shares[&me], pairs, [1; 32], rng).unwrap()
         });
-        for abort in blaming(outcomes) {
+        let aborts = blaming(outcomes);
+        assert!(!aborts.is_empty());
+        for abort in aborts {
             assert_eq!(abort.reason, Reason::check("public_share_sum"));
             assert_eq!(abort.culprits, blamed);
-            assert!(ban_targets(&abort, &committee.setups[&index(1)]).is_empty());
+            assert!(ban_targets(&abort, &committee.pairs[&index(1)]).is_empty());
         }
     }
 }
 
-/// Offsets in a pair initialisation: seed, salt, OT seed, gadget nonce, length, key proof…
-const OT_SEED: usize = 96;
-const KEY_PROOF: usize = 164;
+#[test]
+fn sign__must_name_all_liars() {
+    let signers = [index(1), index(2), index(5)];
+    for (round, at, name, sanction) in [
+        (1, GENERATION, "pair_generation", Sanction::Retry),
+        (1, EXTENSION_BINDING, "session_binding", Sanction::Retry),
+        (1, T, "ot_extension", Sanction::Ban),
+        (2, COMMITMENT_SALT, "commitment", Sanction::Retry),
+        (2, MU, "multiplication", Sanction::Ban),
+    ] {
+        let lies = [2, 5].map(|liar| (index(liar), flip(round, at)));
+        let message = digest("two liars");
+        let lies = BTreeMap::from(lies);
+        let mut outcomes = signing::sign_with(&THREE_OF_FIVE, &signers, [3; 16], message, &lies);
+        let abort = outcomes.remove(&index(1)).unwrap().unwrap_err();
+        assert_eq!((abort.reason.name(), abort.sanction()), (name, sanction));
+        assert_eq!(abort.culprits, [index(2), index(5)], "{name}");
+    }
+}
 
-fn setup_aborts(members: u8, lies: &BTreeMap<PartyIndex, Lie>) -> Vec<Abort> {
-    let members: Vec<_> = (1..=members).map(index).collect();
-    let outcomes = pump::run_with(&members, 2, [5; 16], lies, |roster, context| {
-        Setup::start(roster, context)
+fn setup_aborts(lies: &BTreeMap<PartyIndex, Lie>) -> Vec<Abort> {
+    let members = [index(1), index(2)];
+    let outcomes = pump::run_with(&members, 2, [5; 16], lies, |roster, context, rng| {
+        PairSetup::start(roster, context, rng).unwrap()
     });
     let honest = outcomes
         .into_iter()
@@ -259,40 +266,37 @@ fn setup_aborts(members: u8, lies: &BTreeMap<PartyIndex, Lie>) -> Vec<Abort> {
         .collect()
 }
 
-fn key_proof_end(body: &[u8]) -> usize {
-    let length: [u8; 4] = body[KEY_PROOF - 4..KEY_PROOF].try_into().unwrap();
-    KEY_PROOF + usize::try_from(u32::from_be_bytes(length)).unwrap()
-}
-
 #[test]
 fn setup__must_name_the_liar_for_each_field() {
+    let base_point = || {
+        let point = curve25519_dalek::constants::RISTRETTO_BASEPOINT_COMPRESSED;
+        point.as_bytes().to_vec()
+    };
     let cases: Vec<(&str, Lie, &str)> = vec![
-        ("commitment", flip(1, 0), "seed_opening"),
-        ("seed", flip(2, 0), "seed_opening"),
-        ("salt", flip(2, 40), "seed_opening"),
-        ("OT seed", flip(2, OT_SEED), "base_ot_proof"),
+        ("seed half", flip(1, 0), "pair_confirmation"),
+        ("key", overwrite(1, 32, base_point()), "pair_confirmation"),
+        ("no key", overwrite(1, 32, vec![0xff; 32]), "base_ot"),
+        ("identity as key", overwrite(1, 32, vec![0; 32]), "base_ot"),
         (
-            "key proof",
-            lie(2, |body| {
-                let end = key_proof_end(body);
-                body[end - 1] ^= 1;
-            }),
-            "base_ot_proof",
+            "a point",
+            overwrite(1, 64, base_point()),
+            "pair_confirmation",
         ),
         (
-            "encryption proof",
-            lie(2, |body| *body.last_mut().unwrap() ^= 1),
-            "base_ot_proof",
+            "no point",
+            overwrite(1, 64 + 32 * 255, vec![0xff; 32]),
+            "base_ot",
         ),
+        ("confirmation", flip(2, 0), "pair_confirmation"),
         (
             "short",
-            lie(2, |body| body.truncate(body.len() - 1)),
+            lie(1, |body| body.truncate(body.len() - 1)),
             "malformed",
         ),
         ("long", lie(2, |body| body.push(0)), "malformed"),
     ];
     for (what, lie, name) in cases {
-        let aborts = setup_aborts(2, &BTreeMap::from([(index(LIAR), lie)]));
+        let aborts = setup_aborts(&BTreeMap::from([(index(LIAR), lie)]));
         must_blame_the_liar(what, &aborts, name, Sanction::Retry);
         assert!(
             aborts.iter().all(|abort| !abort.evidence.is_empty()),
@@ -304,53 +308,19 @@ fn setup__must_name_the_liar_for_each_field() {
 #[test]
 fn setup__should_send_messages_of_known_sizes() {
     let check: Lie = Rc::new(|round, _, body| match round {
-        1 => assert_eq!(body.len(), 32),
-        _ => {
-            let proofs = key_proof_end(body) + 4;
-            assert_eq!(proofs - 4 - KEY_PROOF, 4_644);
-            assert_eq!(body.len() - proofs, 138_242);
-        }
+        1 => assert_eq!(body.len(), 64 + 128 * 64),
+        _ => assert_eq!(body.len(), 32),
     });
-    assert!(setup_aborts(2, &BTreeMap::from([(index(1), check)])).is_empty());
+    assert!(setup_aborts(&BTreeMap::from([(index(1), check)])).is_empty());
 }
 
 #[test]
-fn setup__must_name_all_liars() {
-    let lies = BTreeMap::from([(index(2), flip(2, 0)), (index(3), flip(2, 40))]);
-    let aborts = setup_aborts(3, &lies);
-    assert_eq!(aborts.len(), 1);
-    assert_eq!(aborts[0].culprits, [index(2), index(3)]);
-}
-
-#[test]
-fn c10_setup__must_refuse_the_identity_and_second_spellings_of_points() {
-    use k256::elliptic_curve::sec1::ToSec1Point;
-    let respell = |point: Vec<u8>| {
-        lie(2, move |body| {
-            let end = key_proof_end(body);
-            let rest = body[KEY_PROOF + 34..end].to_vec();
-            let length = u8::try_from(point.len()).unwrap();
-            let proof = [&[length], point.as_slice(), &rest].concat();
-            let size = u32::try_from(proof.len()).unwrap().to_be_bytes();
-            body.splice(KEY_PROOF - 4..end, [&size, proof.as_slice()].concat());
-        })
-    };
-    let uncompressed = k256::AffinePoint::GENERATOR.to_sec1_point(false);
-    let long_count = lie(2, |body| {
-        // The number of encryption proofs, 256, with a needless byte.
-        let start = key_proof_end(body) + 4;
-        assert_eq!(body[start..start + 2], [0x80, 0x02]);
-        body.splice(start..start + 2, [0x80, 0x82, 0x00]);
-        let length: [u8; 4] = body[start - 4..start].try_into().unwrap();
-        let longer = (u32::from_be_bytes(length) + 1).to_be_bytes();
-        body[start - 4..start].copy_from_slice(&longer);
-    });
-    for (what, lie) in [
-        ("identity", respell(vec![0])),
-        ("uncompressed", respell(uncompressed.as_bytes().to_vec())),
-        ("long count", long_count),
-    ] {
-        let aborts = setup_aborts(2, &BTreeMap::from([(index(LIAR), lie)]));
-        must_blame_the_liar(what, &aborts, "malformed", Sanction::Retry);
+fn setup__must_refuse_a_roster_that_is_no_pair() {
+    use rand_chacha::rand_core::SeedableRng;
+    let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+    for members in [vec![index(1), index(3)], vec![index(1), index(2), index(3)]] {
+        let roster = crate::committee::roster(index(1), &members, 2, [1; 16]);
+        let context = roster.context(b"test");
+        assert!(PairSetup::start(&roster, context, &mut rng).is_err());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ed25519_dalek::{Signer, SigningKey};
 use quorate_protocol::{
@@ -72,7 +73,7 @@ pub(crate) fn run<P: Phases>(
     members: &[PartyIndex],
     t: u64,
     session: [u8; 16],
-    start: impl Fn(&Roster, Digest32) -> (P, Outbox),
+    start: impl Fn(&Roster, Digest32, &mut ChaCha20Rng) -> (P, Outbox),
 ) -> Outcomes<P::Output> {
     run_with(members, t, session, &BTreeMap::new(), start)
 }
@@ -83,15 +84,30 @@ pub(crate) fn run_with<P: Phases>(
     t: u64,
     session: [u8; 16],
     lies: &BTreeMap<PartyIndex, Lie>,
-    start: impl Fn(&Roster, Digest32) -> (P, Outbox),
+    start: impl Fn(&Roster, Digest32, &mut ChaCha20Rng) -> (P, Outbox),
 ) -> Outcomes<P::Output> {
-    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    // Each run of a process has other randomness.
+    static RUNS: AtomicU64 = AtomicU64::new(1 << 32);
+    let seed = RUNS.fetch_add(1, Ordering::Relaxed);
+    run_from(seed, members, t, session, lies, start)
+}
+
+/// One run with the randomness of a seed.
+pub(crate) fn run_from<P: Phases>(
+    seed: u64,
+    members: &[PartyIndex],
+    t: u64,
+    session: [u8; 16],
+    lies: &BTreeMap<PartyIndex, Lie>,
+    start: impl Fn(&Roster, Digest32, &mut ChaCha20Rng) -> (P, Outbox),
+) -> Outcomes<P::Output> {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let (mut drivers, mut queue, mut outcomes) =
         (BTreeMap::new(), VecDeque::new(), BTreeMap::new());
     for me in members {
         let roster = committee::roster(*me, members, t, session);
         let context = roster.context(b"test");
-        let (honest, outbox) = start(&roster, context);
+        let (honest, outbox) = start(&roster, context, &mut rng);
         let lie = lies.get(me).map(Rc::clone);
         let outbox = tampered(outbox, 1, lie.as_ref());
         let identity = Box::new(Identity(committee::identity(*me)));

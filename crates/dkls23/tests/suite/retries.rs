@@ -4,6 +4,8 @@ use quorate_dkls23::{Sign, ban_targets};
 use quorate_protocol::{Abort, Reason, Sanction};
 use quorate_types::{Digest32, PartyIndex, Threshold};
 use quorate_verify::EcdsaSignature;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
 
 use crate::committee::{
     Committee, THREE_OF_FIVE, THREE_OF_THREE, TWO_OF_THREE, digest, index, roster,
@@ -17,11 +19,11 @@ fn disagreeing(
     message_of: impl Fn(PartyIndex) -> [u8; 32],
 ) -> Outcomes<EcdsaSignature> {
     let committee = &*TWO_OF_THREE;
-    pump::run(&[index(1), index(2)], 2, [6; 16], |roster, context| {
+    pump::run(&[index(1), index(2)], 2, [6; 16], |roster, context, rng| {
         let me = roster.me();
         let context = context_of(me, context);
-        let (share, setups) = (&committee.shares[&me], &committee.setups[&me]);
-        Sign::start(roster, context, share, setups, message_of(me)).unwrap()
+        let (share, pairs) = (&committee.shares[&me], &committee.pairs[&me]);
+        Sign::start(roster, context, share, pairs, message_of(me), rng).unwrap()
     })
 }
 
@@ -34,7 +36,7 @@ fn must_all_be_retries(outcomes: Outcomes<EcdsaSignature>, name: &str) {
     for abort in aborts {
         assert!(abort.reason.name() == name || abort.reason == Reason::PeerAborted);
         assert_eq!(abort.sanction(), Sanction::Retry);
-        assert!(ban_targets(&abort, &TWO_OF_THREE.setups[&index(1)]).is_empty());
+        assert!(ban_targets(&abort, &TWO_OF_THREE.pairs[&index(1)]).is_empty());
     }
 }
 
@@ -56,14 +58,22 @@ fn sign__must_retry_and_never_ban_when_signers_disagree_on_the_context() {
 fn sign__must_retry_and_never_ban_when_signers_disagree_on_the_generation() {
     // Party 2 has state of another set-up run.
     let (ours, other) = (&*TWO_OF_THREE, &*THREE_OF_THREE);
-    let outcomes = pump::run(&[index(1), index(2)], 2, [6; 16], |roster, context| {
+    let outcomes = pump::run(&[index(1), index(2)], 2, [6; 16], |roster, context, rng| {
         let me = roster.me();
-        let setups = if me == index(2) {
-            &other.setups[&me]
+        let pairs = if me == index(2) {
+            &other.pairs[&me]
         } else {
-            &ours.setups[&me]
+            &ours.pairs[&me]
         };
-        Sign::start(roster, context, &ours.shares[&me], setups, digest("same")).unwrap()
+        Sign::start(
+            roster,
+            context,
+            &ours.shares[&me],
+            pairs,
+            digest("same"),
+            rng,
+        )
+        .unwrap()
     });
     must_all_be_retries(outcomes, "pair_generation");
 }
@@ -93,7 +103,7 @@ fn c3_sign__must_use_another_nonce_after_an_abort_with_another_message() {
     let spy: pump::Lie = std::rc::Rc::new(move |round, to, body| {
         if round == 2 {
             let at = crate::misbehaviour::layout::INSTANCE_POINT;
-            kept.borrow_mut().push(body[at..at + 33].to_vec());
+            kept.borrow_mut().push(body[at..at + 65].to_vec());
         }
         lie(round, to, body);
     });
@@ -117,8 +127,17 @@ fn c3_sign__must_use_another_nonce_after_an_abort_with_another_message() {
 fn refused(committee: &Committee, me: u8, members: &[u8], t: u64) -> Option<Abort> {
     let members: Vec<PartyIndex> = members.iter().copied().map(index).collect();
     let roster = roster(index(me), &members, t, [7; 16]);
-    let (share, setups) = (&committee.shares[&index(1)], &committee.setups[&index(1)]);
-    Sign::start(&roster, roster.context(b""), share, setups, [1; 32]).err()
+    let (share, pairs) = (&committee.shares[&index(1)], &committee.pairs[&index(1)]);
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    Sign::start(
+        &roster,
+        roster.context(b""),
+        share,
+        pairs,
+        [1; 32],
+        &mut rng,
+    )
+    .err()
 }
 
 #[test]

@@ -1,19 +1,21 @@
-//! Pair state: both sides agree on generations; its encoding is one and only one.
+//! Pair state: both sides agree on the generation; its encoding is one and only one.
 
-use quorate_dkls23::{MAX_PAIR_SETUP, PairSetup, PairSetups};
+use quorate_dkls23::{MAX_PAIR_STATE, PairSetup, PairState};
 use quorate_types::DecodeError;
 
-use crate::committee::{THREE_OF_FIVE, TWO_OF_THREE, index};
+use crate::committee::{THREE_OF_FIVE, index, set_up_pair};
+use crate::pump;
 
 #[test]
-fn setup__should_give_both_parties_of_a_pair_one_generation_and_each_pair_another() {
-    let setups = &THREE_OF_FIVE.setups;
+fn setup__should_give_both_nodes_of_a_pair_one_generation_and_each_pair_another() {
     let mut generations = Vec::new();
-    for (me, own) in setups {
-        assert_eq!(own.generations().len(), 4);
-        for (peer, generation) in own.generations() {
-            assert_eq!(setups[&peer].generation(*me), Some(generation));
-            generations.push(generation);
+    for (me, pairs) in &THREE_OF_FIVE.pairs {
+        assert_eq!(pairs.len(), 4);
+        for (peer, state) in pairs {
+            let other = &THREE_OF_FIVE.pairs[peer][me];
+            assert_eq!(other.generation(), state.generation());
+            assert_ne!(other.me(), state.me());
+            generations.push(state.generation());
         }
     }
     generations.sort_unstable();
@@ -22,22 +24,39 @@ fn setup__should_give_both_parties_of_a_pair_one_generation_and_each_pair_anothe
 }
 
 #[test]
-fn pair_setups__should_survive_their_encoding() {
-    let setups = &TWO_OF_THREE.setups[&index(2)];
-    let bytes = setups.to_secret_bytes();
-    let again = PairSetups::from_secret_bytes(&bytes).unwrap();
-    assert_eq!(again.me(), index(2));
-    assert_eq!(again.to_secret_bytes(), bytes);
-    assert!(again.generations().eq(setups.generations()));
+fn setup__should_give_another_generation_in_every_run() {
+    // Even where two nodes repeat a session, which they must not.
+    let run = || {
+        let members = [index(1), index(2)];
+        let outcomes = pump::run(&members, 2, [9; 16], |roster, context, rng| {
+            PairSetup::start(roster, context, rng).unwrap()
+        });
+        outcomes[&index(1)]
+            .as_ref()
+            .map(PairState::generation)
+            .unwrap()
+    };
+    assert_ne!(run(), run());
 }
 
 #[test]
-fn pair_setup__must_refuse_damaged_bytes() {
-    let setup = TWO_OF_THREE.setups[&index(1)].get(index(3)).unwrap();
-    let bytes = setup.to_secret_bytes();
-    assert!(bytes.len() < MAX_PAIR_SETUP);
-    let refused = |bytes: &[u8]| PairSetup::from_secret_bytes(bytes).err();
-    for cut in [0, 1, 33, 34, 35, 100, bytes.len() - 1] {
+fn pair_state__should_survive_its_encoding() {
+    for state in set_up_pair([7, 8, 9, 10]) {
+        let bytes = state.to_secret_bytes();
+        assert_eq!(bytes.len(), MAX_PAIR_STATE);
+        let again = PairState::from_secret_bytes(&bytes).unwrap();
+        assert_eq!(again.me(), state.me());
+        assert_eq!(again.generation(), state.generation());
+        assert_eq!(again.to_secret_bytes(), bytes);
+    }
+}
+
+#[test]
+fn pair_state__must_refuse_damaged_bytes() {
+    let [state, _] = set_up_pair([7, 8, 9, 10]);
+    let bytes = state.to_secret_bytes();
+    let refused = |bytes: &[u8]| PairState::from_secret_bytes(bytes).err();
+    for cut in [0, 1, 33, 34, 66, 100, bytes.len() - 1] {
         assert!(refused(&bytes[..cut]).is_some(), "cut at {cut}");
     }
     let changed = |at: usize, to: u8| {
@@ -45,15 +64,12 @@ fn pair_setup__must_refuse_damaged_bytes() {
         bytes[at] = to;
         refused(&bytes)
     };
-    assert_eq!(
-        changed(0, 2),
-        Some(DecodeError::Unknown {
-            what: "pair set-up version"
-        })
-    );
-    assert!(changed(33, 3).is_some(), "a pair with itself");
-    assert!(changed(34, 2).is_some(), "another peer");
-    assert!(changed(35, 2).is_some(), "not a truth value");
+    let what = "pair state version";
+    assert_eq!(changed(0, 1), Some(DecodeError::Unknown { what }));
+    assert_eq!(state.me(), index(1));
+    for place in [0, 3, 20, 255] {
+        assert!(changed(33, place).is_some(), "place {place}");
+    }
     let trailing = [bytes.as_slice(), &[0]].concat();
     assert_eq!(
         refused(&trailing),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use k256::ecdsa::signature::hazmat::PrehashVerifier;
+use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use quorate_dkls23::Sign;
 use quorate_types::PartyIndex;
 use quorate_verify::EcdsaSignature;
@@ -30,12 +32,12 @@ pub(crate) fn sign_with(
         committee.min_signers(),
         session,
         lies,
-        |roster, context| {
-            let (share, setups) = (
+        |roster, context, rng| {
+            let (share, pairs) = (
                 &committee.shares[&roster.me()],
-                &committee.setups[&roster.me()],
+                &committee.pairs[&roster.me()],
             );
-            Sign::start(roster, context, share, setups, message).unwrap()
+            Sign::start(roster, context, share, pairs, message, rng).unwrap()
         },
     )
 }
@@ -51,15 +53,16 @@ pub(crate) fn must_be_one_valid_signature(
     let signature = signatures[0];
     signature.verify(&committee.public_key, &message).unwrap();
 
-    let message = secp256k1::Message::from_digest(message);
-    let key = secp256k1::PublicKey::from_slice(&committee.public_key).unwrap();
-    let parsed = secp256k1::ecdsa::Signature::from_compact(signature.as_bytes()).unwrap();
-    // libsecp256k1 refuses high s (row C11).
-    secp256k1::ecdsa::verify(&parsed, message, &key).unwrap();
-    let id = secp256k1::ecdsa::RecoveryId::from_u8_masked(signature.recovery_id());
-    let recoverable =
-        secp256k1::ecdsa::RecoverableSignature::from_compact(signature.as_bytes(), id).unwrap();
-    assert_eq!(recoverable.recover_ecdsa(message).unwrap(), key);
+    // Another library than the product's (rows C10, C11): k256, which also refuses high s here.
+    let key = VerifyingKey::from_sec1_bytes(&committee.public_key).unwrap();
+    let parsed = Signature::from_slice(signature.as_bytes()).unwrap();
+    assert_eq!(parsed.normalize_s(), parsed);
+    key.verify_prehash(&message, &parsed).unwrap();
+    let id = RecoveryId::from_byte(signature.recovery_id()).unwrap();
+    assert_eq!(
+        VerifyingKey::recover_from_prehash(&message, &parsed, id).unwrap(),
+        key
+    );
     signature
 }
 

@@ -1,7 +1,6 @@
 //! Signing under faults and lies, from seeds.
 //!
-//! A seed fixes parties, schedule, faults and lies. The values inside the messages are the engine's
-//! and differ from run to run: see the limits of this protocol in `docs/limits.md`.
+//! A seed fixes everything: parties, schedule, faults, lies and all randomness.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +13,7 @@ use quorate_verify::EcdsaSignature;
 use crate::committee::{Committee, THREE_OF_THREE, TWO_OF_THREE, digest};
 
 /// Runs in `make test`; more in `make soak`.
-const DEFAULT_SEEDS: u64 = 100;
+const DEFAULT_SEEDS: u64 = 1_000;
 
 fn seeds() -> u64 {
     let set = std::env::var("QUORATE_SIM_SIGN_SEEDS").ok();
@@ -44,10 +43,11 @@ fn run(plan: Plan) -> Outcome<EcdsaSignature> {
     let message = digest(&plan.seed.to_string());
     let describe =
         |signature: &EcdsaSignature| Digest32::of(b"signature", &[&signature.to_bytes()]);
-    Simulation::new(plan, b"sign", describe, |cast, me, _| {
+    Simulation::new(plan, b"sign", describe, |cast, me, rng| {
         let roster = cast.roster(me);
-        let (share, setups) = (&committee.shares[&me], &committee.setups[&me]);
-        let (sign, outbox) = Sign::start(&roster, cast.context(), share, setups, message).unwrap();
+        let (share, pairs) = (&committee.shares[&me], &committee.pairs[&me]);
+        let started = Sign::start(&roster, cast.context(), share, pairs, message, rng);
+        let (sign, outbox) = started.unwrap();
         Driver::start(roster, cast.context(), cast.signer(me), sign, outbox)
     })
     .run()
@@ -86,4 +86,14 @@ fn simulation__should_repeat_who_takes_part_and_what_goes_wrong() {
     assert!(plans.iter().any(|plan| plan.faults.crash.is_some()));
     assert!(plans.iter().any(|plan| plan.faults.drop_permille > 0));
     assert!(plans.iter().any(|plan| plan.parties == 3));
+}
+
+#[test]
+fn simulation__should_replay_every_byte_of_a_seed() {
+    for seed in 0..5 {
+        assert_eq!(run(plan(seed)).outputs, run(plan(seed)).outputs, "{seed}");
+    }
+    let signed = |seed| run(plan(seed)).outputs.into_values().next();
+    let signatures: Vec<_> = (0..10).filter_map(signed).collect();
+    assert!(signatures.len() > 1 && signatures[0] != signatures[1]);
 }

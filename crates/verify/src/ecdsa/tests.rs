@@ -1,4 +1,5 @@
-use k256::ecdsa::SigningKey;
+use k256::ecdsa::signature::hazmat::PrehashVerifier;
+use k256::ecdsa::{Signature as K256Signature, SigningKey, VerifyingKey};
 use quorate_types::Curve;
 
 use super::*;
@@ -6,9 +7,13 @@ use crate::PointFault;
 
 const DIGEST: [u8; 32] = [0x5a; 32];
 
+fn compressed(key: &VerifyingKey) -> [u8; 33] {
+    key.to_sec1_point(true).as_bytes().try_into().unwrap()
+}
+
 fn signed() -> ([u8; 33], EcdsaSignature) {
     let secret = SigningKey::from_slice(&[7; 32]).unwrap();
-    let key = compressed(secret.verifying_key()).unwrap();
+    let key = compressed(secret.verifying_key());
     let (signature, id) = secret.sign_prehash_recoverable(&DIGEST);
     let bytes: [u8; 64] = signature.to_bytes().into();
     (key, EcdsaSignature::new(bytes, id.to_byte()).unwrap())
@@ -131,7 +136,7 @@ fn c10_verify__must_refuse_a_bad_key_before_the_signature() {
 fn verify__must_refuse_another_digest_key_or_signature() {
     let (key, signature) = signed();
     let other = SigningKey::from_slice(&[8; 32]).unwrap();
-    let other_key = compressed(other.verifying_key()).unwrap();
+    let other_key = compressed(other.verifying_key());
     let mismatch = Err(VerifyError::Mismatch);
     let bytes = signature.as_bytes();
     assert_eq!(verify_ecdsa(&key, &[0; 32], bytes), mismatch);
@@ -153,4 +158,34 @@ fn der__should_pad_and_strip_integers() {
         hex::encode(signature.to_der()),
         "300702020080020101".to_owned()
     );
+}
+
+#[test]
+fn verify__should_agree_with_k256_on_signatures_and_on_flipped_bits() {
+    let mut accepted = 0;
+    for number in 1..=60_u8 {
+        let secret = SigningKey::from_slice(&[number; 32]).unwrap();
+        let verifying = secret.verifying_key();
+        let (key, digest) = (compressed(verifying), [number ^ 0x5a; 32]);
+        let (signature, id) = secret.sign_prehash_recoverable(&digest);
+        let bytes: [u8; 64] = signature.to_bytes().into();
+        for is_odd in [false, true] {
+            let found = EcdsaSignature::find_near(&key, &digest, bytes, is_odd).unwrap();
+            assert_eq!(found.recovery_id(), id.to_byte());
+            assert_eq!(recover_ecdsa(&digest, &found), Ok(key));
+        }
+        for bit in 0..512 {
+            let mut changed = bytes;
+            changed[bit / 8] ^= 1 << (bit % 8);
+            let by_k256 = K256Signature::from_slice(&changed).is_ok_and(|parsed| {
+                parsed.normalize_s() == parsed && verifying.verify_prehash(&digest, &parsed).is_ok()
+            });
+            let by_us = verify_ecdsa(&key, &digest, &changed).is_ok();
+            assert_eq!(by_us, by_k256, "bit {bit}");
+            let found = EcdsaSignature::find_near(&key, &digest, changed, bit % 2 == 0);
+            assert_eq!(found.is_ok(), by_k256, "bit {bit}");
+            accepted += u32::from(by_us);
+        }
+    }
+    assert_eq!(accepted, 0);
 }

@@ -1,5 +1,6 @@
-use k256::ProjectivePoint;
+use k256::elliptic_curve::ops::Reduce;
 use k256::elliptic_curve::point::AffineCoordinates;
+use k256::{FieldBytes, ProjectivePoint};
 use quorate_types::Digest32;
 
 use super::*;
@@ -25,6 +26,7 @@ fn sums(number: u32) -> (Round3, Scalar, Scalar) {
         public_key: crate::wire::compressed(&(ProjectivePoint::GENERATOR * key).to_affine()),
         digest,
         r,
+        nonce_is_odd: false,
         own: SignatureShare {
             u: Scalar::ZERO,
             w: Scalar::ZERO,
@@ -64,20 +66,4 @@ fn c10_signature__must_not_leave_if_it_does_not_verify() {
     assert!(round.assemble(u + Scalar::ONE, w).is_none());
     let (other, ..) = sums(101);
     assert!(other.assemble(u, w).is_none());
-}
-
-#[test]
-fn x_coordinate__must_refuse_what_is_not_64_hex_digits() {
-    let one = format!("{:064x}", 1);
-    assert_eq!(x_coordinate(&one).unwrap(), Scalar::from(1u64));
-    for wrong in [
-        "",
-        "00",
-        &one[1..],
-        &format!("{one}0"),
-        &one.replace('1', "g"),
-    ] {
-        assert!(x_coordinate(wrong).is_err(), "{wrong}");
-    }
-    assert!(x_coordinate(&"0".repeat(64)).is_err());
 }

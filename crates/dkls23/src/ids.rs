@@ -1,0 +1,89 @@
+//! Everything that an id or a random oracle covers. `docs/protocols/dkls23.md` §4.
+//!
+//! Short inputs go through SHA-256 with length prefixes ([`Digest32::of`]); long ones through BLAKE3
+//! keyed by such a digest. Each use has its own tag (row A5).
+
+use blake3::Hasher;
+use quorate_types::{Digest32, PartyIndex};
+
+/// A BLAKE3 hasher for one purpose and one id.
+pub(crate) fn oracle(purpose: &[u8], id: &Digest32) -> Hasher {
+    let key = Digest32::of(b"quorate dkls23 v2 oracle", &[purpose, id.as_bytes()]);
+    Hasher::new_keyed(key.as_bytes())
+}
+
+/// What one attempt is about; the same at all its signers.
+pub(crate) fn session(
+    context: &Digest32,
+    public_key: &[u8; 33],
+    chain_code: &[u8; 32],
+    digest: &[u8; 32],
+    signers: &[u8],
+) -> Digest32 {
+    let parts: [&[u8]; 5] = [context.as_bytes(), public_key, chain_code, digest, signers];
+    Digest32::of(b"quorate dkls23 v2 session", &parts)
+}
+
+/// What sender and recipient of a message must agree on before anything in it is checked.
+pub(crate) fn binding(
+    session: &Digest32,
+    round: u8,
+    (from, to): (PartyIndex, PartyIndex),
+    nonces: &[&[u8; 32]],
+) -> Digest32 {
+    let places = [round, from.get(), to.get()];
+    let mut parts: Vec<&[u8]> = vec![session.as_bytes(), &places];
+    parts.extend(nonces.iter().map(|nonce| nonce.as_slice()));
+    Digest32::of(b"quorate dkls23 v2 binding", &parts)
+}
+
+/// Commitment of a signer to its nonce point.
+pub(crate) fn commitment(
+    session: &Digest32,
+    from: PartyIndex,
+    nonce_point: &[u8; 65],
+    salt: &[u8; 32],
+) -> Digest32 {
+    let parts: [&[u8]; 4] = [session.as_bytes(), &[from.get()], nonce_point, salt];
+    Digest32::of(b"quorate dkls23 v2 commitment", &parts)
+}
+
+/// One OT extension: `receiver` and `sender` are key indices, `nonce` the receiver's fresh bytes.
+pub(crate) fn extension(
+    session: &Digest32,
+    generation: &Digest32,
+    (receiver, sender): (PartyIndex, PartyIndex),
+    nonce: &[u8; 32],
+) -> Digest32 {
+    let places = [receiver.get(), sender.get()];
+    let parts: [&[u8]; 4] = [session.as_bytes(), generation.as_bytes(), &places, nonce];
+    Digest32::of(b"quorate dkls23 v2 extension", &parts)
+}
+
+/// The product made from an extension: adds the sender's fresh bytes, and the message of the
+/// extension, which was fixed before they were known.
+pub(crate) fn product(extension: &Digest32, matrix: &Digest32, salt: &[u8; 32]) -> Digest32 {
+    let parts: [&[u8]; 3] = [extension.as_bytes(), matrix.as_bytes(), salt];
+    Digest32::of(b"quorate dkls23 v2 product", &parts)
+}
+
+/// One pair's summand of a share of zero. `nonces`: of the lower index first.
+pub(crate) fn zero(
+    seed: &[u8; 32],
+    session: &Digest32,
+    pair: (PartyIndex, PartyIndex),
+    nonces: (&[u8; 32], &[u8; 32]),
+) -> Digest32 {
+    let places = [pair.0.get(), pair.1.get()];
+    let parts: [&[u8]; 5] = [seed, session.as_bytes(), &places, nonces.0, nonces.1];
+    Digest32::of(b"quorate dkls23 v2 zero share", &parts)
+}
+
+/// The public gadget of one direction of a pair: `receiver` is its place in the pair, 1 or 2.
+pub(crate) fn gadget(generation: &Digest32, receiver: PartyIndex) -> Hasher {
+    let id = Digest32::of(
+        b"quorate dkls23 v2 gadget id",
+        &[generation.as_bytes(), &[receiver.get()]],
+    );
+    oracle(b"gadget", &id)
+}

@@ -1,0 +1,294 @@
+//! Base OTs on ristretto255: one message of each side, at the same time.
+//!
+//! Source: Masny, Rindal, *Endemic Oblivious Transfer* (eprint 2019/706), Fig. 8, secure against
+//! malicious parties in the random oracle model. `docs/protocols/dkls23.md` §1.
+//!
+//! Endemic means that a dishonest party may choose its own outputs. Seeds are therefore used only
+//! through hashes that cover their number ([`super::extension`]): equal seeds do not help whoever
+//! chose them.
+
+use blake3::Hasher;
+use curve25519_dalek::constants::RISTRETTO_BASEPOINT_TABLE;
+use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
+use curve25519_dalek::scalar::Scalar;
+use quorate_kernels::Block;
+use quorate_types::{Digest32, PartyIndex};
+use rand_core::CryptoRng;
+use subtle::{Choice, ConditionallySelectable};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::ids;
+use crate::ot::{BASE_OTS, ReceiverSeeds, SenderSeeds};
+
+/// Bytes of the choosing side's message: two points for each OT.
+pub(crate) const OFFERS: usize = BASE_OTS * 64;
+
+/// The choosing side of one direction, until the other's key is there.
+pub(crate) struct Chooser {
+    id: Digest32,
+    delta: u128,
+    exponents: Vec<Scalar>,
+    offers: Vec<u8>,
+}
+
+impl Drop for Chooser {
+    fn drop(&mut self) {
+        self.delta.zeroize();
+        self.exponents.zeroize();
+    }
+}
+
+/// Names one direction of one set-up: `chooser` is its place in the pair.
+pub(crate) fn id(context: &Digest32, chooser: PartyIndex) -> Digest32 {
+    Digest32::of(
+        b"quorate dkls23 v2 base OT",
+        &[context.as_bytes(), &[chooser.get()]],
+    )
+}
+
+impl Chooser {
+    /// Step 1.1: for each bit `c` of a random Δ, a point `r_{1-c}` whose discrete logarithm nobody
+    /// knows, and `r_c = a·B − H(r_{1-c})`.
+    pub(crate) fn start(id: Digest32, rng: &mut dyn CryptoRng) -> Self {
+        let mut bytes = Zeroizing::new([0; 16]);
+        rng.fill_bytes(bytes.as_mut());
+        let delta = u128::from_le_bytes(*bytes);
+        let (mut exponents, mut offers) =
+            (Vec::with_capacity(BASE_OTS), Vec::with_capacity(OFFERS));
+        for number in 0..BASE_OTS {
+            let choice = bit(delta, number);
+            let exponent = random_scalar(rng);
+            let blind = random_point(rng).compress();
+            let open = &exponent * RISTRETTO_BASEPOINT_TABLE - hashed(&id, number, choice, &blind);
+            let [zero, one] = ordered(choice, open.compress(), blind);
+            offers.extend_from_slice(&zero);
+            offers.extend_from_slice(&one);
+            exponents.push(exponent);
+        }
+        Self {
+            id,
+            delta,
+            exponents,
+            offers,
+        }
+    }
+
+    /// The message.
+    pub(crate) fn offers(&self) -> &[u8] {
+        &self.offers
+    }
+
+    /// Step 1.2: the chosen seeds, from the other side's key.
+    pub(crate) fn finish(self, key: &RistrettoPoint) -> SenderSeeds {
+        let mut chosen = Box::new([0; BASE_OTS]);
+        let kdf = Kdf::new(&self.id, &self.offers, key);
+        for (number, (seed, exponent)) in chosen.iter_mut().zip(&self.exponents).enumerate() {
+            *seed = kdf.seed(number, bit(self.delta, number), &(key * exponent));
+        }
+        SenderSeeds {
+            delta: self.delta,
+            chosen,
+        }
+    }
+}
+
+/// The offering side of one direction: one key for all OTs.
+pub(crate) struct Offerer {
+    id: Digest32,
+    secret: Scalar,
+    key: RistrettoPoint,
+}
+
+impl Drop for Offerer {
+    fn drop(&mut self) {
+        self.secret.zeroize();
+    }
+}
+
+impl Offerer {
+    /// Step 1.1: a key `Y = y·B`.
+    pub(crate) fn start(id: Digest32, rng: &mut dyn CryptoRng) -> Self {
+        let secret = random_scalar(rng);
+        let key = &secret * RISTRETTO_BASEPOINT_TABLE;
+        Self { id, secret, key }
+    }
+
+    /// The message.
+    pub(crate) fn key(&self) -> [u8; 32] {
+        self.key.compress().to_bytes()
+    }
+
+    /// Step 1.2: both seeds of each OT. `None` if an offer is not the encoding of a point.
+    pub(crate) fn finish(self, offers: &[u8]) -> Option<ReceiverSeeds> {
+        let (mut zeros, mut ones) = (Box::new([0; BASE_OTS]), Box::new([0; BASE_OTS]));
+        let kdf = Kdf::new(&self.id, offers, &self.key);
+        let pairs = offers.as_chunks::<64>().0;
+        if offers.len() != OFFERS {
+            return None;
+        }
+        let seeds = zeros.iter_mut().zip(ones.iter_mut());
+        for (number, (pair, (zero, one))) in pairs.iter().zip(seeds).enumerate() {
+            let [a, b] = pair.as_chunks::<32>().0 else {
+                return None;
+            };
+            let (a, b) = (CompressedRistretto(*a), CompressedRistretto(*b));
+            let (first, second) = (a.decompress()?, b.decompress()?);
+            let seed_of = |choice: u8, point: RistrettoPoint, other| {
+                let shifted = point + hashed(&self.id, number, Choice::from(choice), other);
+                kdf.seed(number, Choice::from(choice), &(shifted * self.secret))
+            };
+            *zero = seed_of(0, first, &b);
+            *one = seed_of(1, second, &a);
+        }
+        Some(ReceiverSeeds { zeros, ones })
+    }
+}
+
+/// A key that an honest side could have sent.
+pub(crate) fn read_key(bytes: &[u8; 32]) -> Option<RistrettoPoint> {
+    use curve25519_dalek::traits::IsIdentity;
+    let key = CompressedRistretto(*bytes).decompress()?;
+    (!key.is_identity()).then_some(key)
+}
+
+/// Seeds from shared points, bound to everything that both sides sent.
+struct Kdf(Digest32);
+
+impl Kdf {
+    fn new(id: &Digest32, offers: &[u8], key: &RistrettoPoint) -> Self {
+        let (offers, key) = (blake3::hash(offers), key.compress());
+        let parts: [&[u8]; 3] = [id.as_bytes(), offers.as_bytes(), key.as_bytes()];
+        Self(Digest32::of(b"quorate dkls23 v2 base OT seeds", &parts))
+    }
+
+    fn seed(&self, number: usize, choice: Choice, point: &RistrettoPoint) -> Block {
+        let mut hasher = tagged(b"base OT seed", &self.0, number, choice);
+        hasher.update(&Zeroizing::new(point.compress().to_bytes())[..]);
+        let mut seed = Zeroizing::new([0; 16]);
+        hasher.finalize_xof().fill(seed.as_mut());
+        hasher.zeroize();
+        u128::from_le_bytes(*seed)
+    }
+}
+
+/// The random oracle onto the group, for one place of one OT.
+fn hashed(
+    id: &Digest32,
+    number: usize,
+    choice: Choice,
+    point: &CompressedRistretto,
+) -> RistrettoPoint {
+    let mut hasher = tagged(b"base OT point", id, number, choice);
+    hasher.update(point.as_bytes());
+    let mut wide = [0; 64];
+    hasher.finalize_xof().fill(&mut wide);
+    RistrettoPoint::from_uniform_bytes(&wide)
+}
+
+fn tagged(purpose: &[u8], id: &Digest32, number: usize, choice: Choice) -> Hasher {
+    let mut hasher = ids::oracle(purpose, id);
+    let number = u8::try_from(number).expect("128 base OTs");
+    hasher.update(&[number, choice.unwrap_u8()]);
+    hasher
+}
+
+fn bit(delta: u128, number: usize) -> Choice {
+    let shifted = (delta >> number).to_le_bytes();
+    Choice::from(shifted.first().copied().unwrap_or_default() & 1)
+}
+
+/// `open` at the place of the choice, `blind` at the other.
+fn ordered(choice: Choice, open: CompressedRistretto, blind: CompressedRistretto) -> [[u8; 32]; 2] {
+    let select = |a: &CompressedRistretto, b: &CompressedRistretto, choice| {
+        let pairs = a.as_bytes().iter().zip(b.as_bytes());
+        let mut out = [0; 32];
+        for (out, (a, b)) in out.iter_mut().zip(pairs) {
+            *out = u8::conditional_select(a, b, choice);
+        }
+        out
+    };
+    [select(&open, &blind, choice), select(&blind, &open, choice)]
+}
+
+fn random_scalar(rng: &mut dyn CryptoRng) -> Scalar {
+    let mut wide = Zeroizing::new([0; 64]);
+    loop {
+        rng.fill_bytes(wide.as_mut());
+        let scalar = Scalar::from_bytes_mod_order_wide(&wide);
+        if scalar != Scalar::ZERO {
+            return scalar;
+        }
+    }
+}
+
+fn random_point(rng: &mut dyn CryptoRng) -> RistrettoPoint {
+    let mut wide = [0; 64];
+    rng.fill_bytes(&mut wide);
+    RistrettoPoint::from_uniform_bytes(&wide)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+
+    fn run(seed: u64) -> (SenderSeeds, ReceiverSeeds) {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let id = Digest32::of(b"test", &[]);
+        let (chooser, offerer) = (Chooser::start(id, &mut rng), Offerer::start(id, &mut rng));
+        let key = read_key(&offerer.key()).unwrap();
+        let both = offerer.finish(chooser.offers()).unwrap();
+        (chooser.finish(&key), both)
+    }
+
+    #[test]
+    fn base_ot__should_give_the_chosen_seed_and_only_that() {
+        let (chosen, both) = run(1);
+        let mut seen = std::collections::BTreeSet::new();
+        for number in 0..BASE_OTS {
+            let (zero, one) = (both.zeros[number], both.ones[number]);
+            let is_one = chosen.delta >> number & 1 == 1;
+            assert_eq!(chosen.chosen[number], if is_one { one } else { zero });
+            assert!(seen.insert(zero) && seen.insert(one));
+        }
+        assert!((20..108).contains(&chosen.delta.count_ones()));
+        assert_ne!(run(2).0.delta, chosen.delta);
+    }
+
+    #[test]
+    fn base_ot__must_give_other_seeds_when_anything_that_was_sent_differs() {
+        let mut rng = ChaCha20Rng::seed_from_u64(3);
+        let id = Digest32::of(b"test", &[]);
+        let (chooser, offerer) = (Chooser::start(id, &mut rng), Offerer::start(id, &mut rng));
+        let (a, b) = chooser.offers().split_at(64);
+        let swapped = [&a[32..], &a[..32], b].concat();
+        let key = read_key(&offerer.key()).unwrap();
+        let both = offerer.finish(&swapped).unwrap();
+        let chosen = chooser.finish(&key);
+        let fits =
+            (0..BASE_OTS).filter(|n| [both.zeros[*n], both.ones[*n]].contains(&chosen.chosen[*n]));
+        assert_eq!(fits.count(), 0);
+    }
+
+    #[test]
+    fn c10_base_ot__must_refuse_what_is_no_point() {
+        let mut rng = ChaCha20Rng::seed_from_u64(4);
+        let id = Digest32::of(b"test", &[]);
+        let chooser = Chooser::start(id, &mut rng);
+        let refused = |offers: &[u8]| {
+            let offerer = Offerer::start(id, &mut ChaCha20Rng::seed_from_u64(5));
+            offerer.finish(offers).is_none()
+        };
+        assert!(!refused(chooser.offers()));
+        assert!(refused(&chooser.offers()[64..]));
+        for at in [0, 32, 64 * 77] {
+            let mut offers = chooser.offers().to_vec();
+            offers[at..at + 32].fill(0xff);
+            assert!(refused(&offers), "{at}");
+        }
+        assert!(read_key(&[0; 32]).is_none(), "the identity");
+        assert!(read_key(&[0xff; 32]).is_none());
+    }
+}

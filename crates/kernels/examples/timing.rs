@@ -1,0 +1,184 @@
+//! Does the time of a kernel depend on its secrets? Row A8, after Reparaz, Balasch, Verbauwhede,
+//! *Dude, is my code constant time?* (eprint 2016/1123).
+//!
+//! Each kernel runs many times, in random order, on one fixed secret and on random ones; Welch's t
+//! compares the two groups, whole and without their slowest runs. |t| above 4.5 says that the times
+//! differ; above 10, that they differ for certain. A deliberately leaky function shows that the
+//! measurement can fail. Measure on a quiet machine.
+//!
+//! `cargo run --release -p quorate-kernels --example timing`
+
+#![allow(clippy::print_stdout, reason = "its output is its purpose")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "an experiment, not a product"
+)]
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use quorate_kernels::{CheckHash, Residue, Row, Tccr, WideSum, multiply_base, transpose};
+
+const RUNS: usize = 60_000;
+/// Quantiles at which slow runs are cut: interruptions are not the kernel's.
+const CUTS: [f64; 4] = [1.0, 0.99, 0.9, 0.5];
+
+/// SplitMix64: repeatable, and good enough to choose groups and inputs.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn block(&mut self) -> u128 {
+        u128::from(self.next()) << 64 | u128::from(self.next())
+    }
+
+    fn residue(&mut self) -> Residue {
+        Residue::from_blocks(self.block(), self.block())
+    }
+}
+
+/// Largest |t| over all cuts of what `run` takes on inputs of `make(is_fixed)`.
+fn measure<I>(mut make: impl FnMut(bool, &mut Random) -> I, run: impl Fn(&I)) -> f64 {
+    let mut random = Random(1);
+    let mut times: [Vec<f64>; 2] = Default::default();
+    for _ in 0..RUNS {
+        let is_fixed = random.next() & 1 == 1;
+        let input = make(is_fixed, &mut random);
+        let started = Instant::now();
+        run(black_box(&input));
+        let nanoseconds = started.elapsed().as_nanos();
+        times[usize::from(is_fixed)]
+            .push(f64::from(u32::try_from(nanoseconds).unwrap_or(u32::MAX)));
+    }
+    let mut all = times.concat();
+    all.sort_by(f64::total_cmp);
+    let cut = |quantile: f64| {
+        let kept = (quantile * f64::from(u32::try_from(all.len()).unwrap())) as usize;
+        let limit = all[kept.max(1) - 1];
+        let below = |group: &[f64]| -> Vec<f64> {
+            group
+                .iter()
+                .copied()
+                .filter(|time| *time <= limit)
+                .collect()
+        };
+        welch(&below(&times[0]), &below(&times[1])).abs()
+    };
+    CUTS.into_iter().map(cut).fold(0.0, f64::max)
+}
+
+fn welch(a: &[f64], b: &[f64]) -> f64 {
+    let moments = |group: &[f64]| {
+        let n = f64::from(u32::try_from(group.len()).unwrap());
+        let mean = group.iter().sum::<f64>() / n;
+        let variance = group.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        (mean, variance / n)
+    };
+    let ((mean_a, error_a), (mean_b, error_b)) = (moments(a), moments(b));
+    (mean_a - mean_b) / (error_a + error_b).sqrt().max(f64::MIN_POSITIVE)
+}
+
+fn report(name: &str, t: f64) {
+    let verdict = match t {
+        t if t > 10.0 => "DIFFERS",
+        t if t > 4.5 => "suspicious: repeat on a quiet machine",
+        _ => "no difference seen",
+    };
+    println!("{name:<28} |t| = {t:>8.2}  {verdict}");
+}
+
+fn main() {
+    println!("{RUNS} runs each; |t| up to 4.5 is no difference");
+    let pick = |is_fixed: bool, value: u128| if is_fixed { 0 } else { value };
+
+    // The control: leaves early at the first byte that is not zero.
+    let leaky = |block: &[u128; 64]| {
+        black_box(block.iter().position(|word| *word != 0));
+    };
+    report(
+        "control (leaky on purpose)",
+        measure(|f, r| std::array::from_fn(|_| pick(f, r.block())), leaky),
+    );
+
+    let hash = Tccr::new(7);
+    report(
+        "correlation-robust hash",
+        measure(
+            |f, r| -> [u128; 16] { std::array::from_fn(|_| pick(f, r.block())) },
+            |inputs| {
+                let mut out = [[0; 6]; 16];
+                hash.hash(1, 0, inputs, &mut out);
+                black_box(out);
+            },
+        ),
+    );
+    report(
+        "bit transpose",
+        measure(
+            |f, r| -> Box<[Row; 128]> {
+                let row = |r: &mut Random| std::array::from_fn(|_| pick(f, r.block()));
+                Box::new(std::array::from_fn(|_| row(r)))
+            },
+            |rows| {
+                let mut columns = [0; 416];
+                transpose(rows, &mut columns);
+                black_box(columns);
+            },
+        ),
+    );
+    let check = CheckHash::new([3 << 80, 5]);
+    report(
+        "check hash",
+        measure(
+            |f, r| -> Row { std::array::from_fn(|_| pick(f, r.block())) },
+            |row| {
+                black_box(check.fold(row));
+            },
+        ),
+    );
+    let pair = |f: bool, r: &mut Random| {
+        let (random, other) = (r.residue(), r.residue());
+        (random.masked(u64::from(f).wrapping_sub(1)), other)
+    };
+    report(
+        "sum, difference, mask",
+        measure(pair, |(a, b)| {
+            for _ in 0..16 {
+                black_box(black_box(a).plus(b).minus(a).masked(u64::MAX));
+            }
+        }),
+    );
+    report(
+        "sum of products",
+        measure(pair, |(a, b)| {
+            let mut sum = WideSum::new();
+            for _ in 0..16 {
+                sum.add_product(black_box(a), b);
+            }
+            black_box(sum.reduce());
+        }),
+    );
+    report(
+        "multiple of the base point",
+        measure(
+            |f, r| {
+                let mut bytes = r.residue().to_be_bytes();
+                if f {
+                    bytes = [0; 32];
+                }
+                bytes[31] |= 1;
+                secp256k1::SecretKey::from_secret_bytes(bytes).unwrap()
+            },
+            |scalar| {
+                black_box(multiply_base(scalar));
+            },
+        ),
+    );
+}

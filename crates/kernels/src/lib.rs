@@ -1,0 +1,37 @@
+//! Inner loops of threshold ECDSA, where the profile says that time goes.
+//!
+//! - [`Tccr`]: tweakable circular correlation-robust hashing by AES-128.
+//! - [`transpose`]: rows of bits to columns of 128.
+//! - [`CheckHash`]: the linear universal hash that OT extension is checked with.
+//! - [`multiply_base`]: multiples of the base point of secp256k1.
+//! - [`Residue`] and [`WideSum`]: numbers modulo the order of secp256k1, and sums of products that
+//!   are reduced once.
+//!
+//! Everything here takes the same time whatever its secrets are: no branch and no memory address
+//! depends on one. AES and carry-less products use the processor's instructions where it has them
+//! (found at run time) and constant-time software elsewhere, both by the crates `aes` and
+//! `polyval`. Each function has a slow, literal twin in its tests.
+//!
+//! Specification: `docs/protocols/dkls23.md`.
+//!
+//! Architecture invariant: no IO, no clock, no randomness. The only crate that may hold `unsafe`:
+//! one call of libsecp256k1.
+
+#![cfg_attr(
+    test,
+    allow(non_snake_case, reason = "test names are subject__should_result")
+)]
+
+mod base_point;
+mod check_hash;
+mod residue;
+mod tccr;
+mod transpose;
+mod wide_sum;
+
+pub use base_point::multiply_base;
+pub use check_hash::{Check, CheckHash, Row};
+pub use residue::{Residue, mask};
+pub use tccr::{Block, Tccr};
+pub use transpose::transpose;
+pub use wide_sum::WideSum;
