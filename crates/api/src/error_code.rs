@@ -136,6 +136,8 @@ codes! {
         "A request with this Idempotency-Key is still running; ask again.";
     KeyNotActive = "KEY_NOT_ACTIVE", 409, Caller,
         "The key's status does not allow this; the message gives the status.";
+    NotBanned = "NOT_BANNED", 409, Caller,
+        "No ban of this pair and generation stands: it was lifted, the pair has newer state, or there never was one.";
     IntentConflict = "INTENT_CONFLICT", 409, Caller,
         "This intent is already bound to other content or to another session.";
     SessionEnded = "SESSION_ENDED", 409, Caller,
@@ -151,7 +153,9 @@ codes! {
     Aborted = "ABORTED", 502, Peer,
         "A participant broke the protocol, or a run failed; the message names whom. Nothing was signed.";
     PairBanned = "PAIR_BANNED", 503, Operator,
-        "Every possible signer set holds a banned pair. An owner must renew their set-up.";
+        "Every possible signer set holds a banned pair. An owner must lift the ban, so that they make new state.";
+    PairNotReady = "PAIR_NOT_READY", 503, Operator,
+        "Two nodes have no pair state yet; the message names them. They make it once they are linked: ask again.";
     NotEnoughNodes = "NOT_ENOUGH_NODES", 503, Operator,
         "Fewer nodes than the threshold can sign now; the details name the missing ones. Start them.";
     NodeUnavailable = "NODE_UNAVAILABLE", 503, Operator,

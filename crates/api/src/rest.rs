@@ -12,6 +12,6 @@ pub use batch::{BatchItem, BatchSignRequest, BatchSignResult};
 pub use key::{
     CommitteeMember, CreateKeyRequest, KeyList, KeyView, NodeSignature, UpdateKeyRequest,
 };
-pub use node::{LinkView, NodeList, NodeView};
+pub use node::{LiftBanRequest, LiftedBan, LinkView, NodeList, NodeView, PairView};
 pub use session::{SessionError, SessionList, SessionView, WaitedOn};
 pub use sign::{SignRequest, SignResult, VerifyRequest, VerifyResult};

@@ -5,6 +5,7 @@ mod bench;
 mod dev;
 mod enroll;
 mod key;
+mod lift_ban;
 mod payload;
 mod tx;
 
@@ -19,6 +20,7 @@ pub use bench::{BenchAction, BenchArgs, LoadArgs};
 pub use dev::{DevAction, DevArgs, DevFolder, DevStart};
 pub use enroll::{ApproveArgs, EnrollAction, InstallArgs, RequestArgs, RevokeArgs};
 pub use key::{CommitteeArgs, CreateArgs, KeyAction, ListArgs, UpdateArgs};
+pub use lift_ban::LiftBanArgs;
 pub use payload::{PayloadArgs, SignArgs, VerifyArgs};
 pub use tx::{TxAction, TxBitcoin, TxEthereum, TxSolana};
 
@@ -210,6 +212,8 @@ pub enum NodeAction {
         /// Name in the manifest
         node_id: String,
     },
+    /// As an owner, let two nodes make new pair state after a ban
+    LiftBan(LiftBanArgs),
     /// Give a new machine its keys and its certificate; no service is needed
     #[command(subcommand)]
     Enroll(EnrollAction),

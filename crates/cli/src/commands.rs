@@ -6,6 +6,7 @@ mod config;
 mod doctor;
 mod intent;
 mod key;
+mod lift_ban;
 mod node;
 mod payload;
 mod session;

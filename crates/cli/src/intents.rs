@@ -1,5 +1,7 @@
 //! Building and signing of intents: what the caller asks for, in its own words, under its own key.
 
+use std::path::Path;
+
 use ed25519_dalek::SigningKey;
 use quorate_intent::{Act, Intent, MAX_LIFETIME_SECONDS, Manifest, SignedIntent, SignedManifest};
 use quorate_types::{ClusterId, InitiatorId, Tenant};
@@ -64,6 +66,34 @@ impl IntentSigner {
             cluster,
             tenant,
             initiator,
+            key,
+        })
+    }
+
+    /// A signer with an owner's key, for acts of owners. The tenant of the settings goes with the
+    /// credential; owners act for the whole cluster.
+    ///
+    /// # Errors
+    /// [`CliError::Invalid`] if the manifest knows no such owner, or the key is another's.
+    pub fn of_owner(
+        settings: &Settings,
+        manifest: &Manifest,
+        owner: InitiatorId,
+        key_file: &Path,
+    ) -> Result<Self, CliError> {
+        let known = manifest.owner(&owner).ok_or_else(|| {
+            let what = format!("the manifest does not know the owner `{owner}`");
+            CliError::invalid(what, "give --owner the name that the manifest gives")
+        })?;
+        let key = SigningKey::from_bytes(&*secret_file::read_32(key_file)?);
+        if known.key != key.verifying_key().to_bytes() {
+            let what = format!("the key file is not that of owner `{owner}` in the manifest");
+            return Err(CliError::invalid(what, "give the owner's own key file"));
+        }
+        Ok(Self {
+            cluster: manifest.cluster.clone(),
+            tenant: parse(settings, Setting::Tenant)?,
+            initiator: owner,
             key,
         })
     }

@@ -93,7 +93,10 @@ impl Rules {
 }
 
 /// The credential may use the intents of its own tenant only.
-fn check_tenant(caller: &Caller, verified: &VerifiedIntent) -> Result<(), CoordinatorError> {
+pub(crate) fn check_tenant(
+    caller: &Caller,
+    verified: &VerifiedIntent,
+) -> Result<(), CoordinatorError> {
     if caller.tenant == verified.intent().tenant {
         return Ok(());
     }

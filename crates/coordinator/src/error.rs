@@ -5,7 +5,7 @@ use quorate_intent::IntentError;
 use quorate_lead::{Failure, Setback};
 use quorate_protocol::registry::ProtocolError;
 use quorate_store::StoreError;
-use quorate_types::{ChainId, InvalidThreshold, KeyId, KeyStatus};
+use quorate_types::{ChainId, InvalidThreshold, KeyId, KeyStatus, NodeId};
 use thiserror::Error;
 
 /// Why the coordinator did not do what was asked. Nothing is half-done when one is returned.
@@ -89,6 +89,33 @@ pub enum CoordinatorError {
         /// Why.
         why: String,
     },
+    /// Peer or operator: a node did not do what it was asked, and says why.
+    #[error("node `{node}`: {message}")]
+    NodeRefused {
+        /// Which node.
+        node: NodeId,
+        /// Its code.
+        code: String,
+        /// Its words.
+        message: String,
+    },
+    /// Operator: a node that was needed could not be asked.
+    #[error("node `{node}` cannot be asked: {why}")]
+    NodeUnreachable {
+        /// Which node.
+        node: NodeId,
+        /// Why.
+        why: String,
+    },
+    /// Operator: nodes of the committee have no pair state yet, so that no key can be made.
+    #[error(
+        "no pair state yet of {}; they make it by themselves once they are linked: ask again",
+        pairs(.pairs)
+    )]
+    PairsNotReady {
+        /// The pairs.
+        pairs: Vec<(NodeId, NodeId)>,
+    },
     /// Caller: the act has ended.
     #[error("session {session} is {status}")]
     SessionEnded {
@@ -130,6 +157,11 @@ pub struct ActFailure {
     pub failure: Failure,
     /// Each attempt that was given up, and on whom it waited.
     pub waited_on: Vec<Setback>,
+}
+
+fn pairs(pairs: &[(NodeId, NodeId)]) -> String {
+    let named = pairs.iter().map(|(a, b)| format!("`{a}` and `{b}`"));
+    named.collect::<Vec<_>>().join(", ")
 }
 
 impl CoordinatorError {

@@ -32,6 +32,9 @@ impl CoordinatorError {
             Self::SessionEnded { .. } | Self::Cancelled => ErrorCode::SessionEnded,
             Self::Busy { .. } => ErrorCode::RateLimited,
             Self::Failed(failure) => of_failure(failure),
+            Self::NodeRefused { code, .. } => of_node(code),
+            Self::NodeUnreachable { .. } => ErrorCode::NodeUnavailable,
+            Self::PairsNotReady { .. } => ErrorCode::PairNotReady,
             Self::AuditUnavailable(_) => ErrorCode::AuditUnavailable,
             Self::Store(error) if !error.is_operators() => ErrorCode::Internal,
             Self::Store(_) => ErrorCode::StoreUnavailable,
@@ -56,6 +59,12 @@ impl CoordinatorError {
             }
             Self::KeyNotActive { status, .. } => {
                 put("status", json!(status.as_str()));
+            }
+            Self::NodeRefused { node, .. } | Self::NodeUnreachable { node, .. } => {
+                put("node", json!(node));
+            }
+            Self::PairsNotReady { pairs } => {
+                put("pairs", json!(pairs));
             }
             Self::Failed(failure) => {
                 if let Failure::NotEnoughNodes {

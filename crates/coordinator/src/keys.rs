@@ -8,6 +8,7 @@ use quorate_types::KeyId;
 use serde_json::json;
 
 use crate::act::Origin;
+use crate::admission::{Plan, What};
 use crate::audit::Subject;
 use crate::caller::Caller;
 use crate::clock::now;
@@ -80,12 +81,34 @@ impl Coordinator {
         subject: &Subject,
     ) -> Result<(KeyId, std::sync::Arc<crate::act::ActHandle>), CoordinatorError> {
         let plan = self.core.rules.admit_create(caller, request)?;
+        self.check_pairs(&plan)?;
         let key_id = plan.key_id();
         let subject = subject.clone();
         let act = self
             .acts
             .join_or_start(&self.core, plan, subject, Origin::Caller)?;
         Ok((key_id, act))
+    }
+
+    /// Members without pair state cannot make a key with a protocol that needs it: each of them
+    /// would refuse.
+    fn check_pairs(&self, plan: &Plan) -> Result<(), CoordinatorError> {
+        let What::Create { create, .. } = &plan.what else {
+            return Ok(());
+        };
+        if !plan.protocol.has_pair_state {
+            return Ok(());
+        }
+        let members: Vec<_> = create
+            .committee
+            .members()
+            .map(|(_, id)| id.clone())
+            .collect();
+        let pairs = self.core.cluster.pairs_not_ready(&members);
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        Err(CoordinatorError::PairsNotReady { pairs })
     }
 
     /// One key of the caller's tenant.

@@ -29,6 +29,7 @@ mod error;
 mod error_code;
 mod key_facts;
 mod keys;
+mod lift;
 mod nodes;
 mod replay;
 mod request;

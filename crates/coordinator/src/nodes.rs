@@ -16,5 +16,6 @@ pub(crate) use cluster::{Cluster, Shared};
 pub use connector::NodeConnector;
 pub(crate) use node::Node;
 pub(crate) use relay::Switchboard;
-pub(crate) use report::{Input, Report, ReportedRefusal};
+pub(crate) use report::{Input, Report, ReportedRefusal, shown};
 pub(crate) use routes::Routes;
+pub(crate) use stream::describe;

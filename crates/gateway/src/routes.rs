@@ -46,6 +46,7 @@ pub(crate) fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(nodes::list))
         .routes(routes!(nodes::get))
         .routes(routes!(nodes::health))
+        .routes(routes!(nodes::lift_ban))
         .routes(routes!(protocols::list))
 }
 

@@ -131,7 +131,9 @@ impl ShareIndex {
         limits: &Limits,
     ) -> Result<(Self, Option<TornTail>), LogError> {
         let mut entries = BTreeMap::new();
-        let mut visit = |entry: ShareEntry| drop(entries.insert(entry.key_id, entry));
+        let mut visit = |entry: ShareEntry| {
+            entries.insert(entry.key_id, entry);
+        };
         let (chain, torn) = SignedChain::open(storage, path, signer, limits, &mut visit)?;
         let entries = Mutex::new(entries);
         Ok((Self { chain, entries }, torn))

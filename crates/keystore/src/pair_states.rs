@@ -196,6 +196,21 @@ impl PairStates {
         pairs.iter().flat_map(of).collect()
     }
 
+    /// Generations that newer ones took the place of, and that are not destroyed yet.
+    #[must_use]
+    pub fn superseded(&self, peer: &NodeId) -> Vec<Digest32> {
+        let pairs = self.pairs.lock();
+        let generations = pairs
+            .get(peer)
+            .into_iter()
+            .flat_map(|pair| &pair.generations);
+        let superseded = |known: &record::Generation| known.status == PairStateStatus::Superseded;
+        generations
+            .filter(|(_, known)| superseded(known))
+            .map(|(generation, _)| *generation)
+            .collect()
+    }
+
     /// Pair states that cannot be used, and why.
     #[must_use]
     pub fn damaged(&self) -> Vec<Damage> {

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use ed25519_dalek::VerifyingKey;
 use quorate_api::mpc_v1 as wire;
 use quorate_audit::{AuditEvent, AuditResult};
-use quorate_keystore::{Ban, BanError, BanList, Merged, SignedBan};
+use quorate_keystore::{Ban, BanError, BanList, Keystore, Merged, SignedBan};
 use quorate_protocol::Abort;
 use quorate_types::{Digest32, KeyId, NodeId};
 
 use crate::clock;
 use crate::link_message;
 use crate::node::Node;
+use crate::pairs;
 pub(crate) use untold::Untold;
 use untold::{MAX_UNTOLD, digest_of};
 
@@ -26,8 +27,11 @@ const MAX_BANS_IN_HEARTBEAT: usize = 256;
 /// Most characters of another node's reason that go into an audit record or a heartbeat.
 const MAX_REASON_CHARS: usize = 64;
 
-/// Bans a pair after the first failed check: durable before anybody is told, then every session in
-/// flight over it ends.
+/// Bans a pair after the first failed check, for every key: durable before anybody is told, then every
+/// session in flight over it ends.
+///
+/// If the session began with a generation that newer state took the place of, that state is banned
+/// too: nobody escapes a ban by renewing first.
 pub(crate) fn impose(
     node: &Arc<Node>,
     peer: &NodeId,
@@ -35,11 +39,19 @@ pub(crate) fn impose(
     key: KeyId,
     abort: &Abort,
 ) {
+    ban(node, peer, generation, key, abort);
+    let current = node.keystore.pairs().current(peer);
+    if let Some(current) = current.filter(|current| *current != generation) {
+        ban(node, peer, current, key, abort);
+    }
+}
+
+fn ban(node: &Arc<Node>, peer: &NodeId, generation: Digest32, key: KeyId, abort: &Abort) {
     let evidence = abort.context.unwrap_or(generation);
     let ban = Ban {
         peer: peer.clone(),
         generation,
-        key_id: Some(key),
+        key_id: None,
         reason: abort.reason.name().to_owned(),
         evidence,
         at: clock::now(),
@@ -48,7 +60,7 @@ pub(crate) fn impose(
     match node.keystore.bans().ban(ban) {
         Ok(notice) => {
             node.cancel_users_of(peer, generation);
-            record(node, &notice);
+            record(node, &notice, Some(key));
             tell_all(node, &notice);
         }
         Err(error) => {
@@ -77,7 +89,7 @@ pub(crate) fn receive(node: &Arc<Node>, from: &NodeId, notice: &SignedBan) {
             if ban.reported_by == node.me {
                 node.cancel_users_of(&ban.peer, ban.generation);
             }
-            record(node, notice);
+            record(node, notice, notice.ban.key_id);
             tell_all(node, notice);
         }
         Ok(_) => {}
@@ -137,15 +149,30 @@ fn urgency(ban: &Ban, me: &NodeId, peer: &NodeId) -> u8 {
     }
 }
 
-/// The bans that bind this node, for a heartbeat: its own reports first, the newest first.
-pub(crate) fn for_heartbeat(bans: &BanList, me: &NodeId) -> Vec<wire::BannedPair> {
+/// The bans that this node refuses to sign for, or to make new state for: its own reports first, the
+/// newest first. A ban of a generation that newer state took the place of is history.
+pub(crate) fn for_heartbeat(keystore: &Keystore, me: &NodeId) -> Vec<wire::BannedPair> {
     let pair = |SignedBan { ban, .. }: SignedBan| wire::BannedPair {
         key_id: ban.key_id.map(|key| key.to_string()).unwrap_or_default(),
         first: ban.reported_by.to_string(),
         second: ban.peer.to_string(),
         reason: short(&ban.reason),
+        generation: ban.generation.to_string(),
     };
-    let binding = bans.ranked(MAX_BANS_IN_HEARTBEAT, |ban| binding_rank(ban, me));
+    let in_force = |peer: &NodeId, generation: Digest32| {
+        keystore.pairs().current(peer) == Some(generation)
+            || pairs::standing_bans(keystore, peer).contains(&generation)
+    };
+    let rank = |ban: &Ban| {
+        let rank = binding_rank(ban, me)?;
+        let peer = if rank == 0 {
+            &ban.peer
+        } else {
+            &ban.reported_by
+        };
+        in_force(peer, ban.generation).then_some(rank)
+    };
+    let binding = keystore.bans().ranked(MAX_BANS_IN_HEARTBEAT, rank);
     binding.into_iter().map(pair).collect()
 }
 
@@ -174,7 +201,7 @@ fn short(reason: &str) -> String {
     shown.take(MAX_REASON_CHARS).collect()
 }
 
-fn record(node: &Node, notice: &SignedBan) {
+fn record(node: &Node, notice: &SignedBan, key: Option<KeyId>) {
     let ban = &notice.ban;
     // The time of another node's report is its claim; records carry this node's own clock.
     let mut event = AuditEvent::new(clock::now(), "pair.banned", "ban", AuditResult::Succeeded)
@@ -182,7 +209,7 @@ fn record(node: &Node, notice: &SignedBan) {
         .with("generation", ban.generation.to_string())
         .with("reported_at", ban.at.to_rfc3339())
         .with("reason", short(&ban.reason));
-    event.key_id = ban.key_id;
+    event.key_id = key;
     event.node_id = Some(ban.peer.clone());
     if let Err(error) = node.keystore.audit().record(event) {
         tracing::error!(%error, "the audit log failed; this node stops joining");

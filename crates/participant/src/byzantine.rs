@@ -41,12 +41,7 @@ pub(crate) struct Place<'a> {
 
 /// A part of a session, as scripts name it.
 pub(crate) fn part_name(part: &str) -> &'static str {
-    let parts = [
-        ("dkg", "dkg"),
-        ("setup", "setup"),
-        ("pairs", "pairs"),
-        ("sign", "sign/0"),
-    ];
+    let parts = [("dkg", "dkg"), ("pair", "pair"), ("sign", "sign/0")];
     let found = parts.iter().find(|(_, label)| *label == part);
     found.map_or("other", |(name, _)| name)
 }

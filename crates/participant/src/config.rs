@@ -127,10 +127,12 @@ pub struct SessionLimits {
     pub max_sessions: usize,
     /// How long a round of a signature may wait for its messages.
     pub sign_round_timeout_ms: u64,
-    /// How long a round of key generation may wait for its messages (OT set-up is computed in it).
+    /// How long a round of key generation may wait for its messages.
     pub keygen_round_timeout_ms: u64,
     /// How long a new key may wait for links to all its members before anything is bound.
     pub links_timeout_ms: u64,
+    /// How long a round of a set-up of pair state may wait for its message.
+    pub pair_round_timeout_ms: u64,
     /// How long a new key may wait for the signatures of all nodes.
     pub certify_timeout_ms: u64,
     /// How far a client's clock may be ahead.
@@ -199,6 +201,7 @@ impl Default for SessionLimits {
             sign_round_timeout_ms: 3_000,
             keygen_round_timeout_ms: 60_000,
             links_timeout_ms: 6_000,
+            pair_round_timeout_ms: 5_000,
             certify_timeout_ms: 15_000,
             clock_tolerance_seconds: 30,
             cached_keys: 64,

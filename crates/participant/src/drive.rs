@@ -15,10 +15,10 @@ use crate::gate::{SessionGate, Verdict};
 use crate::link_message;
 use crate::mailbox::{Letter, Mailbox};
 use crate::node::Node;
-use crate::randomness::{SystemRandomness, reseed_engine};
+use crate::randomness::SystemRandomness;
 use crate::report::Report;
 
-/// How long a change of progress may stay untold: most sessions are over sooner.
+/// How long a session stays silent, also about having joined: most are over sooner.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where a part of a session runs.
@@ -86,7 +86,6 @@ pub(crate) async fn drive<P: Phases>(
         driver,
         last: None,
         is_told: true,
-        told_at: Instant::now(),
         round_since: Instant::now(),
     };
     let result = run.until_over(&mut mailbox, effects).await;
@@ -110,9 +109,8 @@ struct Run<'a, P: Phases> {
     context: Digest32,
     driver: Driver<P>,
     last: Option<Progress>,
-    /// Whether the coordinator has heard of `last`, and when it heard of anything.
+    /// Whether the coordinator has heard of `last`.
     is_told: bool,
-    told_at: Instant,
     round_since: Instant,
 }
 
@@ -147,10 +145,7 @@ impl<P: Phases> Run<'_, P> {
                     #[cfg(feature = "danger_byzantine")]
                     crate::byzantine::incoming(&self.place(), &envelope);
                     match self.index_of(&from) {
-                        Some(from) => {
-                            reseed_engine();
-                            self.driver.receive(from, &envelope, &mut SystemRandomness)
-                        }
+                        Some(from) => self.driver.receive(from, &envelope, &mut SystemRandomness),
                         None => Vec::new(), // a node that is not in this run has no say in it
                     }
                 }
@@ -280,7 +275,8 @@ impl<P: Phases> Run<'_, P> {
             timeout.saturating_sub(run.round_since.elapsed())
         };
         if !self.is_told {
-            let pause = PROGRESS_PAUSE.saturating_sub(self.told_at.elapsed());
+            let silent = self.port.report.told_at().elapsed();
+            let pause = PROGRESS_PAUSE.saturating_sub(silent);
             let letter = timeout(pause.min(left(self)), mailbox.letters.recv()).await;
             if let Ok(letter) = letter {
                 return letter.ok_or(RoundOver);
@@ -301,7 +297,7 @@ impl<P: Phases> Run<'_, P> {
             } = *self.port;
             report.progress(progress, offset, rounds);
         }
-        (self.is_told, self.told_at) = (true, Instant::now());
+        self.is_told = true;
     }
 
     fn note_progress(&mut self) {

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
-use quorate_dkls23::{PairSetups, ban_targets};
+use quorate_dkls23::{Pairs, ban_targets};
 use quorate_protocol::{Abort, Sanction};
 use quorate_types::{Committee, Digest32, KeyId, NodeId};
 
@@ -49,7 +49,8 @@ pub(crate) struct SessionGate<'a> {
     pub(crate) node: &'a Arc<Node>,
     pub(crate) key: KeyId,
     pub(crate) committee: &'a Committee,
-    pub(crate) setups: &'a PairSetups,
+    /// The pair states of the session, by the index of the other signer.
+    pub(crate) states: &'a Pairs,
     /// Each co-signer with the generation of the state shared with it.
     pub(crate) pairs: Vec<(NodeId, Digest32)>,
 }
@@ -71,7 +72,7 @@ impl SessionGate<'_> {
             return release(Verdict::Silence);
         }
         if let Some(abort) = abort.filter(|abort| abort.sanction() == Sanction::Ban) {
-            for (index, generation) in ban_targets(abort, self.setups) {
+            for (index, generation) in ban_targets(abort, self.states) {
                 if let Some(peer) = self.committee.node(index) {
                     bans::impose(self.node, peer, generation, self.key, abort);
                 }

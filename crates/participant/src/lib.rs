@@ -32,7 +32,7 @@ mod links;
 mod mailbox;
 mod node;
 mod node_audit;
-mod pair_generations;
+mod pairs;
 mod randomness;
 mod refusal;
 mod refused_callers;

@@ -1,14 +1,17 @@
 //! What participants say to each other over their Noise links: one byte of kind, then the content.
-//! `docs/protocols/key-certificate.md` §1.
+//! `docs/protocols/key-certificate.md` §1, `docs/protocols/pair-state.md` §2.
 
 use quorate_keystore::SignedBan;
 use quorate_types::{Canonical, DecodeError, Digest32, KeyId, Reader, SessionId, Writer};
 use zeroize::Zeroizing;
 
+use crate::pairs::PairMessage;
+
 const ROUND: u8 = 1;
 const BAN: u8 = 2;
 const SETTLE: u8 = 3;
 const BAN_READ: u8 = 4;
+const PAIR: u8 = 5;
 
 /// Longest certificate, in bytes.
 pub(crate) const MAX_CERTIFICATE: usize = 16 * 1024;
@@ -49,6 +52,8 @@ pub(crate) enum LinkMessage {
     BanRead(Digest32),
     /// About a certificate.
     Settle(Settle),
+    /// About the state that the two nodes share.
+    Pair(PairMessage),
 }
 
 /// Frames a round message.
@@ -72,6 +77,11 @@ pub(crate) fn ban_read(digest: &Digest32) -> Vec<u8> {
 /// Frames a message about a certificate.
 pub(crate) fn settle(message: &Settle) -> Vec<u8> {
     framed(SETTLE, message)
+}
+
+/// Frames a message about the state that the two nodes share.
+pub(crate) fn pair(message: &PairMessage) -> Vec<u8> {
+    framed(PAIR, message)
 }
 
 fn framed(kind: u8, content: &impl Canonical) -> Vec<u8> {
@@ -102,6 +112,7 @@ pub(crate) fn parse(body: &Zeroizing<Vec<u8>>) -> Result<LinkMessage, DecodeErro
         }
         BAN => Ok(LinkMessage::Ban(Box::new(SignedBan::from_bytes(content)?))),
         BAN_READ => Ok(LinkMessage::BanRead(Digest32::from_bytes(content)?)),
+        PAIR => Ok(LinkMessage::Pair(PairMessage::from_bytes(content)?)),
         SETTLE => Ok(LinkMessage::Settle(Settle::from_bytes(content)?)),
         _ => Err(DecodeError::Unknown {
             what: "kind of link message",

@@ -11,7 +11,7 @@ use quorate_types::{NodeId, UnixSeconds};
 
 use crate::link_message::{self, LinkMessage};
 use crate::node::Node;
-use crate::{bans, clock, settle};
+use crate::{bans, clock, pairs, settle};
 use chores::{Chore, Chores, Next, Put};
 
 /// How often expired intents are looked for.
@@ -19,6 +19,9 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(600);
 
 /// How often a peer is told the ban notices that it has not said it read.
 const RETELL_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often pairs without agreed state are looked at, and states that nobody uses destroyed.
+const PAIRING_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Handles events until the links shut down.
 pub(crate) async fn pump(node: Arc<Node>, mut events: LinkEvents) {
@@ -52,6 +55,7 @@ fn handle(node: &Arc<Node>, chores: &Chores, event: LinkEvent) {
             }
             Ok(LinkMessage::Ban(notice)) => later(chores, &from, Chore::Ban(notice)),
             Ok(LinkMessage::BanRead(digest)) => later(chores, &from, Chore::BanRead(digest)),
+            Ok(LinkMessage::Pair(message)) => later(chores, &from, Chore::Pair(message)),
             Ok(LinkMessage::Settle(message)) => later(chores, &from, Chore::Settle(message)),
             Err(error) => {
                 metrics::counter!("quorate_messages_malformed_total", "peer" => from.to_string())
@@ -101,6 +105,7 @@ fn keep_house(node: &Arc<Node>, chores: &Chores) {
     let interval = Duration::from_millis(node.limits.settle_interval_ms);
     let (mut asking, mut telling) = (Timer::new(interval), Timer::new(RETELL_INTERVAL));
     let mut pruning = Timer::new(PRUNE_INTERVAL);
+    let mut pairing = Timer::new(PAIRING_INTERVAL);
     loop {
         if pruning.is_due() {
             prune(node);
@@ -113,7 +118,11 @@ fn keep_house(node: &Arc<Node>, chores: &Chores) {
             #[cfg(feature = "danger_byzantine")]
             flood(node);
         }
-        let patience = asking.due.saturating_duration_since(Instant::now());
+        if pairing.is_due() {
+            pairs::tick(node);
+        }
+        let due = asking.due.min(pairing.due);
+        let patience = due.saturating_duration_since(Instant::now());
         match chores.next(patience) {
             Next::Chore(peer, chore) => carry_out(node, &peer, chore),
             Next::Idle => {}
@@ -126,10 +135,13 @@ fn carry_out(node: &Arc<Node>, peer: &NodeId, chore: Chore) {
     match chore {
         Chore::LinkUp => {
             bans::tell(node, peer);
+            // Behind the bans: who lost its own hears of them before it makes new state.
+            pairs::link_up(node, peer);
             settle::ask_one(node, peer);
         }
         Chore::Ban(notice) => bans::receive(node, peer, &notice),
         Chore::BanRead(digest) => node.untold_bans.read_by(peer, digest),
+        Chore::Pair(message) => pairs::receive(node, peer, message),
         Chore::Settle(message) => settle::receive(node, peer, message),
     }
 }

@@ -22,9 +22,10 @@ use crate::identity::Identity;
 use crate::key_cache::KeyCache;
 use crate::link_watch::LinkWatch;
 use crate::mailbox::{MailboxLimits, Mailboxes};
+use crate::pairs::PairTable;
 use crate::refusal::Refusal;
 use crate::settle::Settlement;
-use crate::{bans, clock};
+use crate::{bans, clock, pairs};
 
 /// What a coordinator proposes. Unchecked but for its form.
 pub(crate) struct Proposal {
@@ -69,6 +70,7 @@ pub(crate) struct Node {
     pub(crate) settlement: Settlement,
     pub(crate) untold_bans: bans::Untold,
     pub(crate) gates: Gates,
+    pub(crate) pairs: PairTable,
     pub(crate) link_watch: LinkWatch,
     pub(crate) limits: SessionLimits,
     links: OnceLock<Links>,
@@ -113,6 +115,7 @@ impl Node {
             settlement: Settlement::default(),
             untold_bans: bans::Untold::default(),
             gates: Gates::default(),
+            pairs: PairTable::default(),
             link_watch: LinkWatch::default(),
             links: OnceLock::new(),
             running: Mutex::default(),
@@ -271,7 +274,8 @@ impl Node {
             audit_sequence: head.sequence,
             audit_hash: head.hash.as_bytes().to_vec(),
             cpu_seconds: cpu_seconds(),
-            bans: bans::for_heartbeat(self.keystore.bans(), &self.me),
+            bans: bans::for_heartbeat(&self.keystore, &self.me),
+            pairs: pairs::for_heartbeat(self),
             protocols: self.protocols(),
             unix_millis: clock::now_millis(),
         }

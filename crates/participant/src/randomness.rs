@@ -33,15 +33,3 @@ impl TryRng for SystemRandomness {
 }
 
 impl TryCryptoRng for SystemRandomness {}
-
-/// Gives the generator of this thread fresh bytes of the operating system.
-///
-/// The engine behind `quorate-dkls23` draws from `rand`'s thread generator and cannot be given
-/// another. One that lives on in memory would repeat itself in a cloned machine; reseeded before
-/// every step of a session, it lives for that step. `docs/limits.md` lists what remains.
-pub(crate) fn reseed_engine() {
-    if rand::rng().reseed().is_err() {
-        tracing::error!("the operating system gives no randomness; stopping");
-        std::process::abort();
-    }
-}

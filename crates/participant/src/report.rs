@@ -2,6 +2,7 @@
 //! goes on, and waits for nobody: the place of its result is taken before it begins.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use quorate_api::mpc_v1 as wire;
@@ -22,31 +23,67 @@ pub(crate) type ResultPlace = mpsc::OwnedPermit<wire::ParticipateSigningResponse
 /// The voice of one session.
 pub(crate) struct Report {
     session: SessionId,
-    events: EventSender,
+    /// None for a run that no coordinator proposed.
+    events: Option<EventSender>,
     /// Until the result is told.
     place: Mutex<Option<ResultPlace>>,
     pub(crate) bytes_sent: AtomicU64,
     pub(crate) bytes_received: AtomicU64,
+    told: Mutex<Told>,
+}
+
+/// What the coordinator has heard of a session that goes on.
+struct Told {
+    at: Instant,
+    /// That this node joined is still to be told.
+    joined_waits: bool,
 }
 
 impl Report {
     pub(crate) fn new(session: SessionId, events: EventSender, place: ResultPlace) -> Self {
-        let (bytes_sent, bytes_received) = (AtomicU64::new(0), AtomicU64::new(0));
         Self {
-            session,
-            events,
+            events: Some(events),
             place: Mutex::new(Some(place)),
-            bytes_sent,
-            bytes_received,
+            ..Self::silent(session)
         }
     }
 
+    /// Of a run between participants alone: it tells nobody.
+    pub(crate) fn silent(session: SessionId) -> Self {
+        let (bytes_sent, bytes_received) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self {
+            session,
+            events: None,
+            place: Mutex::new(None),
+            bytes_sent,
+            bytes_received,
+            told: Mutex::new(Told {
+                at: Instant::now(),
+                joined_waits: false,
+            }),
+        }
+    }
+
+    /// Told with the first progress: most sessions are over sooner, and their result says it.
     pub(crate) fn joined(&self) {
-        self.passing(Event::Joined(wire::SessionJoined {}));
+        self.told.lock().joined_waits = true;
+    }
+
+    /// When the coordinator last heard of this session; its beginning if it never did.
+    pub(crate) fn told_at(&self) -> Instant {
+        self.told.lock().at
     }
 
     /// Progress is worth nothing late: it is dropped where the queue is full.
     pub(crate) fn progress(&self, progress: &Progress, offset: u8, rounds: u8) {
+        let joined_waits = {
+            let mut told = self.told.lock();
+            told.at = Instant::now();
+            std::mem::take(&mut told.joined_waits)
+        };
+        if joined_waits {
+            self.passing(Event::Joined(wire::SessionJoined {}));
+        }
         self.passing(Event::Progress(wire::SessionProgress {
             round: u32::from(progress.round + offset),
             rounds: u32::from(rounds),
@@ -116,7 +153,9 @@ impl Report {
     }
 
     fn passing(&self, event: Event) {
-        let _ = self.events.try_send(self.message(event));
+        if let Some(events) = &self.events {
+            let _ = events.try_send(self.message(event));
+        }
     }
 
     /// The result, once: it has its place in the queue. If the coordinator is gone it will ask again,

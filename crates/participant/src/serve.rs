@@ -19,7 +19,7 @@ use crate::link_message::MAX_CERTIFICATE;
 use crate::node::{Node, Proposal};
 use crate::refusal::Refusal;
 use crate::report::{EventSender, Report, ResultPlace};
-use crate::{relay, session, settle};
+use crate::{pairs, relay, session, settle};
 
 /// Events that may wait for one coordinator, places of results that are still to come included.
 const EVENT_QUEUE: usize = 4_096;
@@ -67,6 +67,29 @@ impl NodeService for Service {
         _request: Request<wire::HeartbeatRequest>,
     ) -> Result<Response<wire::HeartbeatResponse>, Status> {
         Ok(Response::new(self.node.health()))
+    }
+
+    async fn lift_ban(
+        &self,
+        request: Request<wire::LiftBanRequest>,
+    ) -> Result<Response<wire::LiftBanResponse>, Status> {
+        let (node, request) = (Arc::clone(&self.node), request.into_inner());
+        // It waits for the disk.
+        let lifted = tokio::task::spawn_blocking(move || lift_ban(&node, request)).await;
+        let refusal = lifted.unwrap_or_else(|_| {
+            Err(Refusal::retry(
+                ErrorCode::Internal,
+                "lifting the ban broke off",
+            ))
+        });
+        let (error_code, message) = match refusal {
+            Ok(()) => Default::default(),
+            Err(refusal) => (refusal.code.as_str().to_owned(), refusal.message),
+        };
+        Ok(Response::new(wire::LiftBanResponse {
+            error_code,
+            message,
+        }))
     }
 
     async fn participate_signing(
@@ -179,9 +202,6 @@ fn proposal(session: SessionId, open: wire::OpenSession) -> Result<Proposal, Ref
     if signers.len() > usize::from(quorate_types::MAX_PARTIES) {
         return Err(bad_signers());
     }
-    let request_id = open.request_id;
-    let plain =
-        request_id.len() <= MAX_REQUEST_ID && request_id.bytes().all(|b| b.is_ascii_graphic());
     let mut certificate = open.certificate;
     if certificate.len() > MAX_CERTIFICATE {
         settle::ignored_carried("too long");
@@ -195,9 +215,32 @@ fn proposal(session: SessionId, open: wire::OpenSession) -> Result<Proposal, Ref
         },
         signers,
         attempt: open.attempt,
-        request_id: if plain { request_id } else { String::new() },
+        request_id: shown_request_id(open.request_id),
         certificate,
     })
+}
+
+fn lift_ban(node: &Arc<Node>, request: wire::LiftBanRequest) -> Result<(), Refusal> {
+    if request.intent.len() > MAX_INTENT {
+        let message = format!("an intent has at most {MAX_INTENT} bytes");
+        return Err(Refusal::permanent(ErrorCode::PayloadTooLarge, message));
+    }
+    let signature = request.initiator_signature.try_into().map_err(|_| {
+        let what = "the initiator's signature has 64 bytes";
+        Refusal::permanent(ErrorCode::BadInitiatorSignature, what)
+    })?;
+    let signed = SignedIntent {
+        bytes: request.intent,
+        signature,
+    };
+    pairs::lift(node, &signed, &shown_request_id(request.request_id))
+}
+
+/// A request id that can be recorded; empty if it cannot.
+fn shown_request_id(request_id: String) -> String {
+    let plain =
+        request_id.len() <= MAX_REQUEST_ID && request_id.bytes().all(|b| b.is_ascii_graphic());
+    if plain { request_id } else { String::new() }
 }
 
 fn session_id(bytes: &[u8]) -> Option<SessionId> {

@@ -33,7 +33,7 @@ use crate::{node_audit, refused_callers};
 /// Longest gRPC message, in bytes.
 const MAX_MESSAGE: usize = 4 << 20;
 
-/// Share payloads of 20 nodes hold 19 pair set-ups of about 51 KB.
+/// Share payloads of before pair states: those of 20 nodes hold 19 set-ups of about 51 KB.
 const MAX_PAYLOAD: usize = 2 << 20;
 
 /// Why a participant does not start. The operator acts on all of these.

@@ -14,7 +14,6 @@ pub(crate) fn first_epoch(
     session: SessionId,
     output: &DkgOutput,
     address: String,
-    pair_generations: Vec<Digest32>,
 ) -> KeyStatement {
     let package = output.key_share.package();
     let digest = intent.digest();
@@ -45,7 +44,8 @@ pub(crate) fn first_epoch(
         derivation_shares: k.verifying_shares.clone(),
         chain_code: package.chain_code,
         transcript: output.transcript,
-        pair_generations,
+        // State of pairs belongs to no key (docs/adr/0008).
+        pair_generations: Vec::new(),
     }
 }
 

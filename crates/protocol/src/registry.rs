@@ -16,8 +16,10 @@ pub struct ProtocolInfo {
     pub algorithms: &'static [Algorithm],
     /// Rounds of one signature.
     pub sign_rounds: u8,
-    /// Rounds of key generation with it, set-up included.
+    /// Rounds of key generation with it, the certificate included.
     pub keygen_rounds: u8,
+    /// Whether it signs with state that each pair of nodes has made ahead, for all keys.
+    pub has_pair_state: bool,
     /// Whether new keys use it when the caller names none.
     pub default: bool,
     /// Settings and their values, as shown to operators.
@@ -70,16 +72,17 @@ pub enum ProtocolError {
     NoneFor(Algorithm),
 }
 
-/// DKLs23 with the `dkls23` crate as its engine.
+/// DKLs23 with an engine of our own.
 pub const DKLS23: ProtocolInfo = ProtocolInfo {
     name: "dkls23",
-    version: 1,
+    version: 2,
     algorithms: &[Algorithm::Ecdsa],
     sign_rounds: 3,
-    keygen_rounds: 7,
+    keygen_rounds: 4,
+    has_pair_state: true,
     default: true,
     configuration: &[
-        ("source", "eprint 2023/765, engine: crate dkls23 0.6.2"),
+        ("source", "eprint 2023/765, own engine"),
         ("computational_security_bits", "128"),
         ("statistical_security_bits", "80"),
         ("presignatures", "none"),
@@ -93,6 +96,7 @@ pub const FROST: ProtocolInfo = ProtocolInfo {
     algorithms: &[Algorithm::EdDsa, Algorithm::Schnorr],
     sign_rounds: 2,
     keygen_rounds: 4,
+    has_pair_state: false,
     default: true,
     configuration: &[
         (

@@ -98,12 +98,14 @@ pub struct Cluster {
     authority: Authority,
     /// Who may ask for anything.
     pub client: Client,
+    /// The owner of the manifest.
+    pub owner: Client,
     /// The root of trust.
     pub manifest: Manifest,
 }
 
 impl Cluster {
-    /// Starts participants and waits until all their links are up.
+    /// Starts participants and waits until all their links are up and all pairs have state.
     ///
     /// # Errors
     /// If anything does not start; the text has the tail of the logs.
@@ -170,6 +172,11 @@ impl Cluster {
             coordinator,
             relay: None,
             authority,
+            owner: Client {
+                initiator: InitiatorId::new("owner")?,
+                key: owner,
+                ..client.clone()
+            },
             client,
             manifest,
         };
@@ -431,7 +438,8 @@ impl Cluster {
         Ok(all)
     }
 
-    /// Waits until every running participant has a link to every other running one.
+    /// Waits until every running participant has a link to every other running one, and pair state
+    /// with it.
     ///
     /// # Errors
     /// If that does not happen within the deadline.
@@ -449,11 +457,14 @@ impl Cluster {
                     .iter()
                     .filter(|link| link.state == "up")
                     .count();
-                if up + 1 >= running.len() {
+                let with_state = health.pairs.iter();
+                let with_state = with_state.filter(|pair| pair.state != "missing").count();
+                if up + 1 >= running.len() && with_state + 1 >= running.len() {
                     break;
                 }
                 if Instant::now() > deadline {
-                    bail!("links of node {position} are not up: {:?}", health.links);
+                    let (links, pairs) = (health.links, health.pairs);
+                    bail!("links of node {position} are not up: {links:?}, {pairs:?}");
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }

@@ -142,6 +142,20 @@ impl CoordinatorDouble {
         Ok(self.client.heartbeat(request).await?.into_inner())
     }
 
+    /// Brings an owner's intent that lifts a ban. Returns the node's error code; empty if it accepts.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub async fn lift_ban(&mut self, intent: &SignedIntent) -> Result<String> {
+        let request = wire::LiftBanRequest {
+            intent: intent.bytes.clone(),
+            initiator_signature: intent.signature.to_vec(),
+            request_id: "test".to_owned(),
+        };
+        let answer = self.client.lift_ban(request).await?.into_inner();
+        Ok(answer.error_code)
+    }
+
     /// Proposes a session.
     ///
     /// # Errors

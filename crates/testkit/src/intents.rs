@@ -4,10 +4,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use ed25519_dalek::SigningKey;
-use quorate_intent::{Act, CreateKey, Intent, Sign, SignedIntent};
+use quorate_intent::{Act, CreateKey, Intent, LiftBan, Sign, SignedIntent};
 use quorate_types::{
-    Algorithm, ChainId, ClusterId, Committee, Curve, InitiatorId, KeyId, MessageType, NodeId,
-    ProtocolName, Rights, Tenant, Threshold, UnixSeconds,
+    Algorithm, ChainId, ClusterId, Committee, Curve, Digest32, InitiatorId, KeyId, MessageType,
+    NodeId, ProtocolName, Rights, Tenant, Threshold, UnixSeconds,
 };
 
 use crate::credentials::random;
@@ -80,6 +80,24 @@ impl Client {
             chain: ChainId::new("ethereum-local")?,
             address_kind: "default".to_owned(),
             rights: Rights::default(),
+        }))
+    }
+
+    /// An intent that lifts the ban of a generation of a pair.
+    ///
+    /// # Errors
+    /// If there is no randomness.
+    pub fn lift_ban(
+        &self,
+        one: &NodeId,
+        other: &NodeId,
+        generation: Digest32,
+    ) -> Result<SignedIntent> {
+        let (first, second) = (one.min(other).clone(), one.max(other).clone());
+        self.intent(Act::LiftBan(LiftBan {
+            first,
+            second,
+            generation,
         }))
     }
 

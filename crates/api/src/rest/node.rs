@@ -37,6 +37,9 @@ pub struct NodeView {
     pub key_problems: Vec<String>,
     /// Its links to the other participants.
     pub links: Vec<LinkView>,
+    /// What it shares with each other participant for DKLs23, for all keys.
+    #[serde(default)]
+    pub pairs: Vec<PairView>,
     /// CPU time of its process since its start.
     pub cpu_seconds: f64,
     /// RFC 3339.
@@ -69,6 +72,44 @@ pub struct LinkView {
     pub bytes_sent: u64,
     /// Since its process started.
     pub bytes_received: u64,
+}
+
+/// The DKLs23 state of a pair of participants, as one of them says.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PairView {
+    /// The other participant.
+    pub peer: String,
+    /// `ready`, `missing` or `banned`.
+    pub state: String,
+    /// The generation in use, hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<String>,
+    /// Generations, hex, whose ban stands in the way of new state: an owner lifts each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub banned: Vec<String>,
+}
+
+/// An owner's intent that lifts the ban of a pair.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LiftBanRequest {
+    /// The other node of the pair.
+    pub peer: String,
+    /// The banned generation, hex.
+    pub generation: String,
+    /// Canonical bytes of the owner's intent, hex.
+    pub intent: String,
+    /// The owner's signature over them, hex.
+    pub initiator_signature: String,
+}
+
+/// A ban that both nodes of the pair lifted: they make new state by themselves.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct LiftedBan {
+    /// The two nodes, the lower id first.
+    pub nodes: Vec<String>,
+    /// The generation that was banned, hex.
+    pub generation: String,
 }
 
 /// All nodes.

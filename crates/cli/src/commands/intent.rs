@@ -82,6 +82,11 @@ fn act(act: &Act) -> Value {
             "message_type": sign.message_type.as_str(),
             "message": hex::encode(&sign.payload),
         }),
+        Act::LiftBan(lift) => json!({
+            "kind": "lift_ban",
+            "nodes": [&lift.first, &lift.second],
+            "generation": lift.generation,
+        }),
         other => json!({ "kind": other.kind().as_str() }),
     }
 }

@@ -1,4 +1,4 @@
-use quorate_api::rest::{LinkView, NodeList, NodeView};
+use quorate_api::rest::{LinkView, NodeList, NodeView, PairView};
 use quorate_types::NodeId;
 
 use super::Context;
@@ -12,6 +12,7 @@ pub(super) async fn run(context: &Context, action: NodeAction) -> Result<Report,
     let client = ApiClient::new(&context.settings)?;
     match action {
         NodeAction::Enroll(action) => crate::enroll::run(action, &context.console),
+        NodeAction::LiftBan(args) => super::lift_ban::run(context, args).await,
         NodeAction::List => {
             let list = client.get::<NodeList>("/nodes").await?.data;
             Ok(list_report(&list))
@@ -127,5 +128,15 @@ fn node_report(node: &NodeView) -> Report {
         "trouble",
     ];
     let links = table(&header, node.links.iter().map(link).collect());
-    Report::new(node, format!("{about}\n{links}"))
+    let pair = |pair: &PairView| {
+        vec![
+            pair.peer.clone(),
+            pair.state.clone(),
+            pair.generation.clone().unwrap_or_default(),
+            pair.banned.join(" "),
+        ]
+    };
+    let header = ["pair with", "state", "generation", "banned"];
+    let pairs = table(&header, node.pairs.iter().map(pair).collect());
+    Report::new(node, format!("{about}\n{links}\n{pairs}"))
 }

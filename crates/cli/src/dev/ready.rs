@@ -71,7 +71,8 @@ async fn missing(client: &ApiClient, wanted: &[&str]) -> String {
     missing.join(", ")
 }
 
-/// Online for the coordinator, and linked to all other nodes that are wanted.
+/// Online for the coordinator, linked to all other nodes that are wanted, with the pair state that keys
+/// need.
 fn is_ready(node: &NodeView, name: &str, wanted: &[&str]) -> bool {
     let others = wanted.iter().filter(|other| **other != name);
     let is_up = |peer: &str| {
@@ -79,7 +80,15 @@ fn is_ready(node: &NodeView, name: &str, wanted: &[&str]) -> bool {
             .iter()
             .any(|link| link.peer == peer && link.state == "up")
     };
-    node.node_id == name && node.status != "offline" && others.clone().all(|other| is_up(other))
+    let has_pair_state = |peer: &str| {
+        let mut pairs = node.pairs.iter();
+        pairs.any(|pair| pair.peer == peer && pair.state != "missing")
+    };
+    node.node_id == name
+        && node.status != "offline"
+        && others
+            .clone()
+            .all(|other| is_up(other) && has_pair_state(other))
 }
 
 /// A process that ends while it should start says why in its log.

@@ -175,7 +175,11 @@ impl ActTask {
     }
 
     fn step(&mut self, event: Event) -> Vec<Effect> {
-        let view = self.core.cluster.lead_view(&self.plan.key_id());
+        let view = {
+            let has_pair_state = self.plan.protocol.has_pair_state;
+            let cluster = &self.core.cluster;
+            cluster.lead_view(&self.plan.key_id(), has_pair_state)
+        };
         let mut rng = UnwrapErr(SysRng);
         self.lead.step(now(), event, &view, &mut rng)
     }

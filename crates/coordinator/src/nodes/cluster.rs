@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,18 +99,41 @@ impl Cluster {
         })
     }
 
-    /// What a lead of this key chooses by.
-    pub(crate) fn lead_view(&self, key: &KeyId) -> ClusterView {
+    /// What a lead of this key chooses by. A ban of a pair for every key counts for a protocol that
+    /// has state of pairs.
+    pub(crate) fn lead_view(&self, key: &KeyId, has_pair_state: bool) -> ClusterView {
         let mut view = ClusterView::new();
         for node in self.nodes.values() {
             view.set(node.id.clone(), node.lead_view(self.shared.dead_after));
             let state = node.state.lock();
             let Some(heard) = &state.heard else { continue };
-            for (_, other) in heard.bans.iter().filter(|(banned, _)| banned == key) {
+            let counts = |banned: &Option<KeyId>| match banned {
+                Some(banned) => banned == key,
+                None => has_pair_state,
+            };
+            for (_, other) in heard.bans.iter().filter(|(banned, _)| counts(banned)) {
                 view.ban(node.id.clone(), other.clone());
             }
         }
         view
+    }
+
+    /// Pairs of these nodes of which one says that it has no state with the other yet.
+    pub(crate) fn pairs_not_ready(&self, nodes: &[NodeId]) -> Vec<(NodeId, NodeId)> {
+        let mut pairs = BTreeSet::new();
+        for node in nodes {
+            let Some(known) = self.nodes.get(node) else {
+                continue;
+            };
+            let state = known.state.lock();
+            let said = state.heard.iter().flat_map(|heard| &heard.answer.pairs);
+            for pair in said.filter(|pair| pair.state == "missing") {
+                let peer = nodes.iter().find(|other| other.as_str() == pair.peer);
+                let peer = peer.filter(|peer| *peer != node);
+                pairs.extend(peer.map(|peer| (node.min(peer).clone(), node.max(peer).clone())));
+            }
+        }
+        pairs.into_iter().collect()
     }
 
     /// Queues a command for a node; whether there was a stream with room.

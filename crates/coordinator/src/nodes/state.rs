@@ -22,8 +22,9 @@ pub(crate) struct Heard {
     pub(crate) instant: Instant,
     pub(crate) round_trip: Duration,
     pub(crate) answer: HeartbeatResponse,
-    /// Pairs with this node in them that it refuses; its word on other pairs counts nothing.
-    pub(crate) bans: BTreeSet<(KeyId, NodeId)>,
+    /// Pairs with this node in them that it refuses, for one key or for all; its word on other pairs
+    /// counts nothing.
+    pub(crate) bans: BTreeSet<(Option<KeyId>, NodeId)>,
 }
 
 impl NodeState {
@@ -40,9 +41,15 @@ impl NodeState {
 }
 
 /// Reads the bans of a heartbeat: only those that the node itself is part of.
-pub(crate) fn own_bans(me: &NodeId, answer: &HeartbeatResponse) -> BTreeSet<(KeyId, NodeId)> {
+pub(crate) fn own_bans(
+    me: &NodeId,
+    answer: &HeartbeatResponse,
+) -> BTreeSet<(Option<KeyId>, NodeId)> {
     let ban = |ban: &quorate_api::mpc_v1::BannedPair| {
-        let key = ban.key_id.parse().ok()?;
+        let key = match ban.key_id.as_str() {
+            "" => None,
+            key => Some(key.parse().ok()?),
+        };
         let (first, second) = (ban.first.parse().ok()?, ban.second.parse().ok()?);
         match (first == *me, second == *me) {
             (true, false) => Some((key, second)),
@@ -67,7 +74,15 @@ mod tests {
             key_id: key.to_string(),
             first: first.into(),
             second: second.into(),
-            reason: String::new(),
+            ..BannedPair::default()
+        };
+        let of_every_key = BannedPair {
+            key_id: String::new(),
+            ..ban(me, third)
+        };
+        let of_no_key = BannedPair {
+            key_id: "key_nonsense".into(),
+            ..ban(me, other)
         };
         let answer = HeartbeatResponse {
             bans: vec![
@@ -75,13 +90,18 @@ mod tests {
                 ban(other, third),
                 ban(third, me),
                 ban("", me),
+                of_every_key,
+                of_no_key,
             ],
             ..HeartbeatResponse::default()
         };
         let node = |name: &str| NodeId::new(name).unwrap();
-        let expected = [(key, node(other)), (key, node(third))]
-            .into_iter()
-            .collect();
+        let expected = [
+            (Some(key), node(other)),
+            (Some(key), node(third)),
+            (None, node(third)),
+        ];
+        let expected = expected.into_iter().collect();
         assert_eq!(own_bans(&node(me), &answer), expected);
     }
 }

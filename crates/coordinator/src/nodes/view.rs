@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorate_api::rest::{LinkView, NodeView};
+use quorate_api::rest::{LinkView, NodeView, PairView};
 use quorate_store::NodeStatus;
 
 use super::node::Node;
@@ -48,6 +48,17 @@ impl Node {
             bytes_sent: link.bytes_sent,
             bytes_received: link.bytes_received,
         };
+        let pair = |pair: &quorate_api::mpc_v1::PairState| PairView {
+            peer: shown(&pair.peer, MAX_NAME),
+            state: shown(&pair.state, MAX_NAME),
+            generation: Some(shown(&pair.generation, MAX_NAME)).filter(|g| !g.is_empty()),
+            banned: {
+                let banned = pair.banned.iter().take(MAX_LISTED);
+                banned
+                    .map(|generation| shown(generation, MAX_NAME))
+                    .collect()
+            },
+        };
         let problems = answer.key_problems.iter().take(MAX_LISTED);
         let protocols = answer.protocols.iter().take(MAX_LISTED);
         let heard = state.heard.as_ref();
@@ -73,6 +84,7 @@ impl Node {
             keys_active: answer.keys_active,
             key_problems: problems.map(problem).collect(),
             links: answer.links.iter().take(MAX_LISTED).map(link).collect(),
+            pairs: answer.pairs.iter().take(MAX_LISTED).map(pair).collect(),
             cpu_seconds: answer.cpu_seconds,
             last_heartbeat: heard.map(|h| h.at.seconds().to_rfc3339()),
             heartbeat_micros: heard

@@ -1,13 +1,14 @@
 use axum::extract::State;
-use quorate_api::rest::{NodeList, NodeView, Success};
+use quorate_api::rest::{LiftBanRequest, LiftedBan, NodeList, NodeView, Success};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Authenticated, Id};
 use crate::answer::Answer;
+use crate::body::Body;
 use crate::error::ApiError;
 use crate::gateway::Gateway;
-use crate::openapi::Errors;
+use crate::openapi::{Errors, IdempotencyHeader};
 
 /// How a node is.
 #[derive(Serialize, ToSchema)]
@@ -78,4 +79,25 @@ pub(crate) async fn health(
         load_factor: node.load_factor,
         key_problems: node.key_problems,
     }))
+}
+
+/// Carries an owner's intent that lifts the ban of this node and another.
+///
+/// Both nodes verify it by themselves, and then make new pair state. The same intent may be sent
+/// again until both have it; once they have new state, it is refused.
+#[utoipa::path(
+    post, path = "/api/v1/nodes/{node_id}/lift-ban", tag = "nodes",
+    params(("node_id" = String, Path, description = "One node of the pair"), IdempotencyHeader),
+    request_body = LiftBanRequest,
+    responses((status = 200, description = "Both lifted the ban", body = Success<LiftedBan>), Errors)
+)]
+pub(crate) async fn lift_ban(
+    State(gateway): State<Gateway>,
+    Authenticated(caller): Authenticated,
+    Id(node_id): Id,
+    Body(request): Body<LiftBanRequest>,
+) -> Result<Answer<LiftedBan>, ApiError> {
+    let coordinator = &gateway.0.coordinator;
+    let lifted = coordinator.lift_ban(&caller, &node_id, request).await?;
+    Ok(Answer::ok(lifted))
 }

@@ -1,5 +1,4 @@
 use quorate_crypto::{FeldmanCommitment, Group as _, Polynomial, PublicKeyPackage, PublicSharing};
-use quorate_protocol::{Driver, Effect, Member, Roster, SignBytes};
 use quorate_types::{
     Algorithm, ChainId, ClusterId, Committee, Curve, Digest32, Epoch, KeyId, NodeId, ProtocolName,
     Rights, SessionId, Tenant, Threshold,
@@ -35,58 +34,8 @@ fn dealt() -> KeyShare {
     KeyShare::new(index(1), &own, &second, package).unwrap()
 }
 
-struct Identity(ed25519_dalek::SigningKey);
-
-impl SignBytes for Identity {
-    fn sign(&self, statement: &[u8]) -> [u8; 64] {
-        use ed25519_dalek::Signer as _;
-        self.0.sign(statement).to_bytes()
-    }
-}
-
-/// What party 1 has of a set-up with party 2.
-fn set_up() -> PairSetups {
-    let identity = |n: u8| ed25519_dalek::SigningKey::from_bytes(&[n; 32]);
-    let member = |n: u8| {
-        let node = NodeId::new(&format!("p{n}")).unwrap();
-        let identity = identity(n).verifying_key().to_bytes();
-        (index(n), Member { node, identity })
-    };
-    let session = SessionId::from_array([5; 16]);
-    let (mut drivers, mut waiting) = (Vec::new(), Vec::new());
-    let mut first = None;
-    let mut take = |from: u8, effects: Vec<Effect<PairSetups>>, waiting: &mut Vec<_>| {
-        for effect in effects {
-            match effect {
-                Effect::Send { message, .. } => waiting.push((from, message)),
-                Effect::Finished(setups) if from == 1 => first = Some(setups),
-                Effect::Finished(_) => {}
-                Effect::Aborted(abort) => panic!("{abort}"),
-            }
-        }
-    };
-    for n in 1..=2 {
-        let members = [member(1), member(2)].into_iter().collect();
-        let roster = Roster::new(session, index(n), 2, members).unwrap();
-        let context = roster.context(b"test");
-        let (setup, outbox) = quorate_dkls23::Setup::start(&roster, context);
-        let signer = Box::new(Identity(identity(n)));
-        let (driver, effects) = Driver::start(roster, context, signer, setup, outbox);
-        drivers.push(driver);
-        take(n, effects, &mut waiting);
-    }
-    while !waiting.is_empty() {
-        let (from, message) = waiting.remove(0);
-        let to = 3 - from;
-        let driver = &mut drivers[usize::from(to) - 1];
-        let effects = driver.receive(index(from), &message, &mut SystemRandomness);
-        take(to, effects, &mut waiting);
-    }
-    first.unwrap()
-}
-
-/// Opens what was sealed with these parts.
-fn opened(setups: Option<PairSetups>, named: &[Digest32]) -> Result<Payload, BadPayload> {
+/// What is sealed of that share.
+fn payload() -> Payload {
     let share = dealt();
     let nodes = ["p1", "p2"].map(|name| NodeId::new(name).unwrap());
     let package = share.package();
@@ -115,29 +64,75 @@ fn opened(setups: Option<PairSetups>, named: &[Digest32]) -> Result<Payload, Bad
         derivation_shares: k.verifying_shares.clone(),
         chain_code: package.chain_code,
         transcript: Digest32::from_array([4; 32]),
-        pair_generations: named.to_vec(),
+        pair_generations: Vec::new(),
     };
-    let payload = Payload {
-        share,
-        setups,
-        statement,
-    };
-    Payload::from_bytes(&payload.to_bytes())
+    Payload { share, statement }
+}
+
+/// As payloads were sealed while pair state belonged to a key.
+fn with_setups(payload: &Payload, setups: &[u8]) -> Vec<u8> {
+    let (share, statement) = (payload.share.to_bytes(), payload.statement.to_bytes());
+    let mut bytes = MAGIC_WITH_SETUPS.to_vec();
+    for part in [share.as_slice(), setups, &statement] {
+        bytes.extend_from_slice(&u32::try_from(part.len()).unwrap().to_be_bytes());
+        bytes.extend_from_slice(part);
+    }
+    bytes
+}
+
+fn assert_same(read: &Payload, written: &Payload) {
+    assert!(read.share.to_bytes() == written.share.to_bytes());
+    assert!(read.statement == written.statement);
 }
 
 #[test]
-fn sealed_pair_set_up__must_have_the_generations_that_the_statement_names() {
-    let other = Some(BadPayload(
-        "the pair set-up is not the one of the statement",
-    ));
-    let ours = set_up();
-    let named = [ours.generation(index(2)).unwrap()];
-    let of_another_run = set_up();
-    assert_eq!(opened(Some(of_another_run), &named).err(), other);
-    assert_eq!(opened(Some(set_up()), &[]).err(), other);
-    let none = opened(None, &named).err();
-    let said = "no pair set-up, but the statement names some";
-    assert_eq!(none, Some(BadPayload(said)));
-    assert!(opened(Some(ours), &named).is_ok());
-    assert!(opened(None, &[]).is_ok());
+fn payload__should_be_small_and_read_as_it_was_written() {
+    let payload = payload();
+    let bytes = payload.to_bytes().unwrap();
+    assert_same(&Payload::from_bytes(&bytes).unwrap(), &payload);
+    let beside = bytes.len() - payload.statement.to_bytes().len();
+    assert_eq!(
+        beside,
+        16 + 1 + 64 + 4,
+        "two scalars, and where they belong"
+    );
+}
+
+#[test]
+fn payload_with_pair_set_ups__should_be_read_without_them() {
+    let payload = payload();
+    for setups in [Vec::new(), vec![7; 52_375]] {
+        let bytes = with_setups(&payload, &setups);
+        assert_same(&Payload::from_bytes(&bytes).unwrap(), &payload);
+    }
+}
+
+#[test]
+fn payload__must_be_refused_unless_its_parts_belong_together() {
+    let (one, other) = (payload(), payload());
+    let refused = |bytes: &[u8]| Payload::from_bytes(bytes).err();
+    let bytes = one.to_bytes().unwrap();
+    let place = |at: usize, change: u8| {
+        let mut changed = bytes.to_vec();
+        changed[at] ^= change;
+        refused(&changed)
+    };
+    assert_eq!(place(0, 1), Some(BadPayload("unknown version")));
+    // Index, then a bit of x, then of k: not the share of that party of that key.
+    assert_eq!(place(16, 3), Some(BadPayload("key share")));
+    assert_eq!(place(17 + 31, 1), Some(BadPayload("key share")));
+    assert_eq!(place(49 + 31, 1), Some(BadPayload("key share")));
+    let mut longer = bytes.to_vec();
+    longer.push(0);
+    assert_eq!(refused(&longer), Some(BadPayload("trailing bytes")));
+    assert_eq!(refused(&bytes[..60]), Some(BadPayload("truncated")));
+    // The secrets of one key with the statement of another, in both versions.
+    let mixed = Payload {
+        share: one.share,
+        statement: other.statement,
+    };
+    let refusal = refused(&mixed.to_bytes().unwrap());
+    assert_eq!(refusal, Some(BadPayload("key share")));
+    let what = "the share is of another key than the statement";
+    assert_eq!(refused(&with_setups(&mixed, &[])), Some(BadPayload(what)));
 }

@@ -11,6 +11,7 @@ use quorate_keystore::SignedBan;
 use quorate_types::{Digest32, NodeId};
 
 use crate::link_message::Settle;
+use crate::pairs::PairMessage;
 
 /// Messages of one peer that wait. What does not fit is dropped: settlements are asked for again,
 /// ban notices told again, until they are answered.
@@ -26,6 +27,8 @@ pub(super) enum Chore {
     BanRead(Digest32),
     /// About a certificate.
     Settle(Settle),
+    /// About the state that the two nodes share.
+    Pair(PairMessage),
 }
 
 /// What became of a chore that was put.

@@ -1,5 +1,5 @@
-//! Key generation: DKG, OT set-up on its shares, agreement on the pairs, then the certificate of all
-//! nodes.
+//! Key generation: DKG, then the certificate of all nodes. What DKLs23 needs for pairs of nodes is there
+//! before: it belongs to no key.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,10 +9,8 @@ use quorate_api::ErrorCode;
 use quorate_audit::AuditResult;
 use quorate_crypto::{Ed25519, Group, Secp256k1};
 use quorate_dkg::{Dkg, DkgOutput};
-use quorate_dkls23::{PairSetups, Setup};
 use quorate_intent::{CreateKey, KeyCertificate, KeyStatement, VerifiedIntent};
 use quorate_keystore::{ShareMetadata, ShareState};
-use quorate_protocol::registry::DKLS23;
 use quorate_protocol::{Abort, Outbox, Phases, Roster};
 use quorate_types::{Curve, Digest32, Epoch, KeyId, NodeId, PartyIndex, Writer};
 
@@ -22,12 +20,11 @@ use crate::drive::{Port, drive_here};
 use crate::held_key::Payload;
 use crate::node::{Node, Proposal};
 use crate::node_audit::{Subject, abort_facts, finish};
-use crate::pair_generations::PairGenerations;
-use crate::randomness::{SystemRandomness, reseed_engine};
+use crate::randomness::SystemRandomness;
 use crate::refusal::Refusal;
 use crate::report::Report;
 use crate::session::Ended;
-use crate::{link_watch, settle, statement};
+use crate::{link_watch, pairs, settle, statement};
 
 /// What all parts of one creation need.
 struct Creation<'a> {
@@ -62,6 +59,9 @@ pub(super) fn run(
         let refusal = Refusal::retry(ErrorCode::NodeUnavailable, not_linked(abort, create));
         subject.refused(node.keystore.audit(), &refusal);
     })?;
+    if plan.protocol.has_pair_state {
+        pairs::require(node, &create.committee).map_err(refuse)?;
+    }
     let begun = bind(node, proposal, intent)
         .and_then(|()| subject.begin(node.keystore.audit()))
         .map_err(refuse)?;
@@ -234,15 +234,8 @@ fn bind(node: &Node, proposal: &Proposal, intent: &VerifiedIntent) -> Result<(),
 impl Creation<'_> {
     fn to_end(&self) -> Result<KeyCertificate, Ended> {
         let output = self.generate()?;
-        let (mut setups, mut generations) = (None, Vec::new());
-        // Only DKLs23 has state for pairs of parties.
-        if self.plan.protocol.name == DKLS23.name {
-            let of_all = self.set_up(&output)?;
-            generations = self.agree_on_pairs(&output, &of_all)?;
-            setups = Some(of_all);
-        }
-        let statement = self.statement(&output, generations)?;
-        self.store(output, setups, &statement)?;
+        let statement = self.statement(&output)?;
+        self.store(output, &statement)?;
         self.certify(statement)
     }
 
@@ -256,35 +249,13 @@ impl Creation<'_> {
     }
 
     fn generate_on<G: Group>(&self) -> Result<DkgOutput, Ended> {
-        let (roster, context) = self.part("dkg", None)?;
+        let (roster, context) = self.part("dkg")?;
         let start = Dkg::<G>::start(roster.clone(), context, &mut SystemRandomness);
         let (phase, outbox) = start?;
-        Ok(self.drive("dkg", 0, &roster, context, phase, outbox)?)
+        Ok(self.drive("dkg", &roster, context, phase, outbox)?)
     }
 
-    fn set_up(&self, output: &DkgOutput) -> Result<PairSetups, Ended> {
-        let (roster, context) = self.part("setup", Some(output.transcript))?;
-        reseed_engine();
-        let (phase, outbox) = Setup::start(&roster, context);
-        Ok(self.drive("setup", 3, &roster, context, phase, outbox)?)
-    }
-
-    /// What the statement says about the pairs: each node knows only its own.
-    fn agree_on_pairs(
-        &self,
-        output: &DkgOutput,
-        setups: &PairSetups,
-    ) -> Result<Vec<Digest32>, Ended> {
-        let (roster, context) = self.part("pairs", Some(output.transcript))?;
-        let (phase, outbox) = PairGenerations::start(&roster, setups);
-        Ok(self.drive("pairs", 5, &roster, context, phase, outbox)?)
-    }
-
-    fn statement(
-        &self,
-        output: &DkgOutput,
-        generations: Vec<Digest32>,
-    ) -> Result<KeyStatement, Ended> {
+    fn statement(&self, output: &DkgOutput) -> Result<KeyStatement, Ended> {
         let address = self
             .plan
             .chain
@@ -304,17 +275,11 @@ impl Creation<'_> {
             session,
             output,
             address,
-            generations,
         ))
     }
 
     /// The share is durable before the node says so to anybody.
-    fn store(
-        &self,
-        output: DkgOutput,
-        setups: Option<PairSetups>,
-        statement: &KeyStatement,
-    ) -> Result<(), Ended> {
+    fn store(&self, output: DkgOutput, statement: &KeyStatement) -> Result<(), Ended> {
         let metadata = ShareMetadata {
             tenant: statement.tenant.clone(),
             key_id: self.key,
@@ -327,14 +292,13 @@ impl Creation<'_> {
         };
         let payload = Payload {
             share: output.key_share,
-            setups,
             statement: statement.clone(),
         };
+        let sealed = payload
+            .to_bytes()
+            .map_err(|_| Abort::local("no protocol for this curve"))?;
         crate::failpoint::here("create.before_put_pending");
-        let stored = self
-            .node
-            .keystore
-            .put_pending(&metadata, &payload.to_bytes());
+        let stored = self.node.keystore.put_pending(&metadata, &sealed);
         crate::failpoint::here("create.after_put_pending");
         Ok(stored.map_err(Refusal::from)?)
     }
@@ -395,11 +359,7 @@ impl Creation<'_> {
     }
 
     /// Roster and context of one part of the session.
-    fn part(
-        &self,
-        label: &str,
-        transcript: Option<Digest32>,
-    ) -> Result<(Roster, Digest32), Refusal> {
+    fn part(&self, label: &str) -> Result<(Roster, Digest32), Refusal> {
         let (committee, t) = (&self.create.committee, self.create.threshold.min_signers());
         let everyone = committee.members().map(|(index, _)| index);
         let (manifest, me) = (&self.node.manifest, &self.node.me);
@@ -414,14 +374,12 @@ impl Creation<'_> {
         out.value(&self.create.curve)
             .value(&self.key)
             .value(&self.intent.digest());
-        out.list(transcript.as_slice().iter());
         Ok(roster.part(label, &out.finish()))
     }
 
     fn drive<P: Phases>(
         &self,
         part: &str,
-        offset: u8,
         roster: &Roster,
         context: Digest32,
         phase: P,
@@ -434,7 +392,7 @@ impl Creation<'_> {
             report: self.report,
             round_timeout: Duration::from_millis(self.node.limits.keygen_round_timeout_ms),
             gate: None,
-            offset,
+            offset: 0,
             rounds: self.plan.protocol.keygen_rounds,
         };
         drive_here(&port, roster, context, phase, outbox)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use quorate_api::ErrorCode;
 use quorate_audit::AuditResult;
 use quorate_chains::{Asset, Chain, Decoded, Effect, KeyTweak, SigningTarget};
+use quorate_dkls23::Pairs;
 use quorate_intent::{KeyStatement, Sign, VerifiedIntent};
 use quorate_keystore::{Begun, IntentError as RecordError, LogError, ShareState};
 use quorate_protocol::{Abort, Phases as _, Roster};
@@ -18,11 +19,11 @@ use crate::gate::SessionGate;
 use crate::held_key::{Engine, HeldKey};
 use crate::node::{Node, Proposal};
 use crate::node_audit::{Subject, abort_facts, announced, finish};
-use crate::randomness::{SystemRandomness, reseed_engine};
+use crate::randomness::SystemRandomness;
 use crate::refusal::{Refusal, record_bytes};
 use crate::report::Report;
 use crate::session::Ended;
-use crate::settle;
+use crate::{pairs, settle};
 
 /// Most characters of a decoded payload in an audit record.
 const MAX_EFFECT_CHARS: usize = 4_096;
@@ -32,6 +33,9 @@ struct Admitted {
     held: Arc<HeldKey>,
     signers: SignerSet,
     effect: Effect,
+    /// The current state with each other signer, held to the end of the session; empty for a
+    /// protocol that has none.
+    states: Pairs,
 }
 
 pub(super) async fn run(
@@ -165,10 +169,12 @@ async fn admit(
         .usable(&statement.protocol, statement.algorithm)
         .map_err(|e| Refusal::retry(ErrorCode::UnknownProtocol, e))?;
     check_fee(node, statement, &effect)?;
+    let states = states(node, &held, &signers)?;
     let admitted = Admitted {
         held,
         signers,
         effect,
+        states,
     };
     check_bans(node, &admitted)?;
     Ok(admitted)
@@ -213,10 +219,10 @@ fn check_fee(node: &Node, key: &KeyStatement, effect: &Effect) -> Result<(), Ref
 
 /// No session with a pair that is banned, on either side (row C12).
 fn check_bans(node: &Node, admitted: &Admitted) -> Result<(), Refusal> {
-    for (peer, generation) in pairs(node, admitted) {
+    for (peer, generation) in generations(admitted) {
         if node.keystore.bans().is_banned(&peer, generation) {
             let message = format!(
-                "the pair of `{}` and `{peer}` is banned for this key until its set-up is renewed",
+                "the pair of `{}` and `{peer}` is banned until an owner allows new pair state",
                 node.me
             );
             return Err(Refusal::retry(ErrorCode::PairBanned, message));
@@ -225,17 +231,31 @@ fn check_bans(node: &Node, admitted: &Admitted) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The current state with each other signer, where the protocol has such state.
+fn states(node: &Node, held: &HeldKey, signers: &SignerSet) -> Result<Pairs, Refusal> {
+    let mut states = Pairs::new();
+    if !held.engine.has_pair_state() {
+        return Ok(states);
+    }
+    let committee = &held.certificate.statement.committee;
+    for index in signers.iter() {
+        match committee.node(index) {
+            Some(peer) if *peer != node.me => {
+                states.insert(index, pairs::current(node, peer)?);
+            }
+            _ => {}
+        }
+    }
+    Ok(states)
+}
+
 /// The other signers with the generation of the pair state shared with each, where there is any.
-fn pairs(node: &Node, admitted: &Admitted) -> Vec<(NodeId, Digest32)> {
-    let Admitted { held, signers, .. } = admitted;
-    let Some(setups) = held.engine.setups() else {
-        return Vec::new();
-    };
-    let pair = |index| {
-        let peer = held.certificate.statement.committee.node(index)?.clone();
-        (peer != node.me).then_some((peer, setups.generation(index)?))
-    };
-    signers.iter().filter_map(pair).collect()
+fn generations(admitted: &Admitted) -> Vec<(NodeId, Digest32)> {
+    let committee = &admitted.held.certificate.statement.committee;
+    let states = admitted.states.iter();
+    let pair =
+        states.map(|(index, state)| Some((committee.node(*index)?.clone(), state.generation())));
+    pair.flatten().collect()
 }
 
 /// Binds the intent, spends the session and announces the act; returns when all three are durable.
@@ -271,22 +291,23 @@ async fn sign_all(
     admitted: &Admitted,
     report: &Report,
 ) -> Result<Vec<Signature>, Abort> {
-    node.use_pairs(proposal.session, pairs(node, admitted));
+    node.use_pairs(proposal.session, generations(admitted));
     // A ban may have come between the check and this line; from here on it cancels us.
     check_bans(node, admitted).map_err(|_| Abort::local("the pair was banned"))?;
     let Admitted {
         held,
         signers,
         effect,
+        states,
     } = admitted;
     let statement = &held.certificate.statement;
     let mut signatures = Vec::with_capacity(effect.targets.len());
-    let gate = held.engine.setups().map(|setups| SessionGate {
+    let gate = held.engine.has_pair_state().then(|| SessionGate {
         node,
         key: statement.key,
         committee: &statement.committee,
-        setups,
-        pairs: pairs(node, admitted),
+        states,
+        pairs: generations(admitted),
     });
     for (position, target) in effect.targets.iter().enumerate() {
         let (session, part) = (proposal.session, format!("sign/{position}"));
@@ -307,7 +328,10 @@ async fn sign_all(
             rounds: held.engine.sign_rounds(),
         };
         // The engine verified it: a signature that does not hold is an abort.
-        let signature = held.engine.sign(&port, &roster, context, target).await?;
+        let signature = held
+            .engine
+            .sign(&port, &roster, context, target, states)
+            .await?;
         signatures.push(signature);
     }
     Ok(signatures)
@@ -316,7 +340,7 @@ async fn sign_all(
 impl Engine {
     const fn sign_rounds(&self) -> u8 {
         match self {
-            Self::Dkls23 { .. } => quorate_dkls23::Sign::ROUNDS,
+            Self::Dkls23(_) => quorate_dkls23::Sign::ROUNDS,
             Self::Frost(_) => quorate_frost::Sign::ROUNDS,
         }
     }
@@ -328,17 +352,18 @@ impl Engine {
         roster: &Roster,
         context: Digest32,
         target: &SigningTarget,
+        states: &Pairs,
     ) -> Result<Signature, Abort> {
         match self {
-            Self::Dkls23 { share, setups } => {
-                reseed_engine();
+            Self::Dkls23(share) => {
                 let digest = *target.digest().as_bytes();
                 #[cfg(feature = "danger_byzantine")]
-                let guess = crate::byzantine::guessing(setups);
+                let guess = crate::byzantine::guessing(states);
                 #[cfg(feature = "danger_byzantine")]
-                let setups = guess.as_ref().unwrap_or(setups);
+                let states = guess.as_ref().unwrap_or(states);
+                let rng = &mut SystemRandomness;
                 let (phase, outbox) =
-                    quorate_dkls23::Sign::start(roster, context, share, setups, digest)?;
+                    quorate_dkls23::Sign::start(roster, context, share, states, digest, rng)?;
                 let signed = drive(port, roster, context, phase, outbox).await;
                 signed.map(Signature::from)
             }

@@ -100,7 +100,6 @@ async fn b1_b2_b3_b5_b6_c10_lies_in_key_generation__must_end_it_and_name_the_lia
         // B6: share + 1 (or - 1) of x, then of k, to one party.
         ("lie xor dkg 3 31 p2".to_owned(), "dkg_wrong_share"),
         ("lie xor dkg 3 63 p1".to_owned(), "dkg_wrong_share"),
-        ("lie xor setup 2 10 p2".to_owned(), "seed_opening"),
         // C10: points that are none (the identity on top is a lower degree), scalars that are not reduced, bytes that mean nothing.
         (format!("lie opening 2 {off_curve}"), "dkg_invalid_point"),
         (format!("lie opening 2 {identity}"), "dkg_wrong_degree"),
@@ -110,7 +109,6 @@ async fn b1_b2_b3_b5_b6_c10_lies_in_key_generation__must_end_it_and_name_the_lia
         ),
         ("lie garbage dkg 1".to_owned(), "malformed"),
         ("lie garbage dkg 2".to_owned(), "malformed"),
-        ("lie garbage setup 1".to_owned(), "malformed"),
     ];
     for (nonce, (script, reason)) in attacks.iter().enumerate() {
         let nonce = u64::try_from(nonce).unwrap();

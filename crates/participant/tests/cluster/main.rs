@@ -25,7 +25,10 @@ mod housekeeping_flood;
 mod identities;
 #[cfg(feature = "danger_byzantine")]
 mod key_generation_attacks;
+#[cfg(feature = "danger_byzantine")]
+mod lift_ban;
 mod links_awaited;
+mod pair_states;
 mod relay;
 mod revocation;
 mod secrets;

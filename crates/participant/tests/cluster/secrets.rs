@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quorate_crypto::{KeyShare, Secp256k1, SecretName};
 use quorate_keystore::{Disk, Keystore, Limits, MasterKey, NodeSigner, Protection, Storage};
 use quorate_testkit::Cluster;
 use quorate_types::KeyId;
@@ -41,7 +40,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The secrets in a key's share at a stopped node: both scalars, and bits of the pair set-up.
+/// The secrets of a stopped node: both scalars of a key's share, and bits of its pair states.
 fn share_secrets(cluster: &Cluster, position: usize, key: KeyId) -> Vec<Vec<u8>> {
     let home = cluster.node_dir(position).unwrap();
     let disk: Arc<dyn Storage> = Arc::new(Disk);
@@ -58,25 +57,23 @@ fn share_secrets(cluster: &Cluster, position: usize, key: KeyId) -> Vec<Vec<u8>>
     let (keystore, _) =
         Keystore::open(disk, &root, Arc::new(master), Arc::new(signer), limits).unwrap();
     let payload = keystore.open_share(key).unwrap().payload;
-    // Magic, then length and bytes of the share, then of the pair set-up.
-    let length = u32::from_be_bytes(payload[16..20].try_into().unwrap()) as usize;
-    let (share, setups) = (&payload[20..20 + length], &payload[24 + length..]);
-    let share = KeyShare::from_bytes(share).unwrap();
-    let scalar = |name| {
-        let secret = share.secret::<Secp256k1>(name).unwrap();
-        secret.to_bytes().to_vec()
-    };
-    let mut secrets = vec![
-        scalar(SecretName::SigningKey),
-        scalar(SecretName::DerivationKey),
-    ];
+    // Magic, index, both scalars, then the statement.
+    let mut secrets = vec![payload[17..49].to_vec(), payload[49..81].to_vec()];
     let random = |window: &&[u8]| {
         let zeros = window.iter().filter(|byte| **byte == 0).count();
         zeros < 8 && window.iter().any(|byte| *byte > 1)
     };
-    let samples = setups[1_000..].chunks_exact(32).step_by(97).filter(random);
-    secrets.extend(samples.map(<[u8]>::to_vec));
-    assert!(secrets.len() > 10, "there is something to look for");
+    let pairs = keystore.pairs();
+    for peer in cluster.node_ids() {
+        let Some(generation) = pairs.current(&peer) else {
+            continue;
+        };
+        let state = pairs.open_state(&peer, generation).unwrap();
+        // Behind version, generation and place: seeds to the end.
+        let samples = state[34..].chunks_exact(32).step_by(17).filter(random);
+        secrets.extend(samples.map(<[u8]>::to_vec));
+    }
+    assert!(secrets.len() > 20, "there is something to look for");
     secrets
 }
 

@@ -3,10 +3,7 @@
 use quorate_testkit::{Outcome, Proposal};
 use quorate_types::KeyId;
 
-use crate::support::{
-    byzantine, indices, recorded_outcome, run, start_with, stored_keys, transfer, transfer_digest,
-    verified,
-};
+use crate::support::{byzantine, indices, recorded_outcome, run, start_with, stored_keys, transfer, transfer_digest, verified};
 
 /// `p3` signs for `p1`, who has the certificate then, and tells `p2` that it never did. `p2` must
 /// keep its share: the key exists, and without `p2` it would depend on the liar.
@@ -71,34 +68,5 @@ async fn b6_a_member_that_denies_its_signature__must_not_make_an_honest_node_dro
     assert_eq!(proposal.signers, indices(&[0, 1]));
     for outcome in run(&mut doubles, &[0, 1], &proposal).await {
         verified(&outcome, &certificate.statement, &transfer_digest(1));
-    }
-}
-
-/// `p2` announces another generation for its pair with `p1` than `p1` knows. With two parties its
-/// own abort cannot overtake what convicts it.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pair_generation_that_the_partner_denies__must_end_the_creation_and_name_the_liar() {
-    let (cluster, mut doubles) = start_with(byzantine(2)).await;
-    cluster.script(1, "announce-generation 0").unwrap();
-    let intent = cluster.client.create(&cluster.node_ids(), 2).unwrap();
-    let creation = Proposal::new(intent, &[]).unwrap();
-    let outcome = run(&mut doubles, &[0, 1], &creation).await.remove(0);
-    let Outcome::Aborted(aborted) = outcome else {
-        panic!("{outcome:?}")
-    };
-    assert_eq!(aborted.culprits, [2]);
-    let event = recorded_outcome(&cluster, 0, creation.session).await;
-    assert_eq!(event["details"]["reason"], "pair_generations", "{event}");
-    assert_eq!(event["details"]["culprits"], serde_json::json!(["p2"]));
-    assert!(stored_keys(&cluster, 0).is_empty(), "nothing is left");
-    // Nobody is banned for it: the same intent makes the key once everybody is honest.
-    cluster.script(1, "").unwrap();
-    let again = creation.again().unwrap();
-    for outcome in run(&mut doubles, &[0, 1], &again).await {
-        let Outcome::Created(certificate) = outcome else {
-            panic!("{outcome:?}")
-        };
-        assert_eq!(certificate.statement.pair_generations.len(), 1);
-        certificate.verify(&cluster.manifest).unwrap();
     }
 }

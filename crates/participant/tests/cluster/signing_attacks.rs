@@ -14,12 +14,12 @@ const LIAR: usize = 2;
 
 /// Places in the bodies of signing messages (docs/protocols/dkls23.md §2).
 mod layout {
-    /// First byte of the first column of the OT extension, round 1.
-    pub(super) const OT_COLUMN: usize = 128;
-    /// A compressed point, round 2.
-    pub(super) const GAMMA_U: usize = 32;
+    /// First byte of the matrix of the OT extension, round 1.
+    pub(super) const MATRIX: usize = 4 * 32;
+    /// An uncompressed point, round 2.
+    pub(super) const NONCE_POINT: usize = 3 * 32;
     /// A scalar, round 2.
-    pub(super) const PSI: usize = 32 + 4 * 33;
+    pub(super) const PSI: usize = NONCE_POINT + 4 * 65;
 }
 
 /// Signs with victim and liar, and with the two honest nodes and another key at the same time.
@@ -61,15 +61,15 @@ async fn c10_malformed_points_scalars_and_garbage_in_signing__must_end_it_and_na
     let attacked = create(&cluster, &mut doubles, 2).await.statement;
     let other = create(&cluster, &mut doubles, 2).await.statement;
     let keys = [attacked, other];
-    let off_curve = format!("02{}05", "00".repeat(31));
-    let (point, scalar) = (layout::GAMMA_U, layout::PSI);
+    let off_curve = format!("04{0}05{0}05", "00".repeat(31));
+    let (point, scalar) = (layout::NONCE_POINT, layout::PSI);
     let attacks = [
         (
             format!("lie set sign 2 {point} {off_curve} all"),
             "malformed",
         ),
         (
-            format!("lie set sign 2 {point} {} all", "00".repeat(33)),
+            format!("lie set sign 2 {point} {} all", "00".repeat(65)),
             "malformed",
         ),
         (
@@ -181,21 +181,19 @@ async fn c12_a_corrupted_ot_extension__must_ban_the_pair_at_the_first_failure_fo
     let before: Vec<Vec<u8>> = ban_files(&cluster, 0)
         .map(|path| std::fs::read(path).unwrap())
         .to_vec();
-    let script = format!("lie xor sign 1 {} p1", layout::OT_COLUMN);
+    let script = format!("lie xor sign 1 {} p1", layout::MATRIX);
     let details = attack(&cluster, &mut doubles, &keys, 0, &script).await;
     assert_eq!(details["reason"], "ot_extension");
     assert_eq!(details["culprits"], serde_json::json!(["p3"]));
     cluster.script(LIAR, "").unwrap();
     ban_is_everywhere(&cluster).await;
     assert_banned(&cluster, &mut doubles, &keys[0], 10).await;
-    // The other key has seeds of its own: the pair may use it.
-    let proposal = transfer(&cluster, keys[1].key, 20, &[0, LIAR]);
-    for outcome in run(&mut doubles, &[0, LIAR], &proposal).await {
-        verified(&outcome, &keys[1], &transfer_digest(20));
-    }
+    // The state is the pair's, and so is the ban: for every key of both.
+    assert_banned(&cluster, &mut doubles, &keys[1], 20).await;
     // After kill -9 of both.
     restart(&mut cluster, &mut doubles, &[0, LIAR]).await;
     assert_banned(&cluster, &mut doubles, &keys[0], 30).await;
+    assert_banned(&cluster, &mut doubles, &keys[1], 35).await;
     // After the victim's ban list was restored from before the ban: it learns it again.
     cluster.kill_node(0).unwrap();
     for (path, old) in ban_files(&cluster, 0).iter().zip(&before) {

@@ -14,9 +14,10 @@ use quorate_api::mpc_v1::participate_signing_request::Command;
 use quorate_api::mpc_v1::participate_signing_response::Event;
 use quorate_api::mpc_v1::{
     BannedPair, ExchangeSharesRequest, ExchangeSharesResponse, HeartbeatRequest, HeartbeatResponse,
-    OpenSession, ParticipateSigningRequest, ParticipateSigningResponse, RefusalKind,
-    ReportHealthRequest, ReportHealthResponse, SessionAborted, SessionJoined, SessionKeyCreated,
-    SessionProgress, SessionRefused, SessionSigned,
+    LiftBanRequest, LiftBanResponse, OpenSession, ParticipateSigningRequest,
+    ParticipateSigningResponse, RefusalKind, ReportHealthRequest, ReportHealthResponse,
+    SessionAborted, SessionJoined, SessionKeyCreated, SessionProgress, SessionRefused,
+    SessionSigned,
 };
 use quorate_chains::{Chain, effect_of};
 use quorate_intent::{Act, CreateKey, Intent, KeyCertificate, KeyStatement, Sign, SignedIntent};
@@ -239,6 +240,13 @@ impl NodeService for Service {
         &self,
         _: Request<ReportHealthRequest>,
     ) -> Result<Response<ReportHealthResponse>, Status> {
+        Err(Status::unimplemented("a double"))
+    }
+
+    async fn lift_ban(
+        &self,
+        _: Request<LiftBanRequest>,
+    ) -> Result<Response<LiftBanResponse>, Status> {
         Err(Status::unimplemented("a double"))
     }
 
@@ -505,6 +513,7 @@ impl State {
             first: self.id.to_string(),
             second: create.committee.node(index).unwrap().to_string(),
             reason: "crypto".into(),
+            ..BannedPair::default()
         });
     }
 }

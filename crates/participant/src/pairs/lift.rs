@@ -1,0 +1,133 @@
+//! An owner's intent lifts the ban of one generation of a pair: the two nodes may make new state. The
+//! banned generation is never used again. `docs/protocols/pair-state.md` §5.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use quorate_api::ErrorCode;
+use quorate_audit::{AuditEvent, AuditResult};
+use quorate_intent::{Act, LiftBan, SignedIntent, VerifiedIntent};
+use quorate_keystore::AuditLogError;
+use quorate_types::NodeId;
+
+use super::message::Occasion;
+use super::{proceed, standing_bans, tell};
+use crate::clock;
+use crate::node::Node;
+use crate::node_audit::finish;
+use crate::refusal::Refusal;
+
+/// Verifies an owner's intent by this node's own manifest and record of bans, and lifts the ban
+/// durably. The same intent again changes nothing, until the pair has newer state.
+///
+/// # Errors
+/// [`Refusal`]; nothing was lifted then.
+pub(crate) fn lift(node: &Arc<Node>, signed: &SignedIntent, request: &str) -> Result<(), Refusal> {
+    let lifted = verified(node, signed).and_then(|(intent, lift, peer)| {
+        if is_lifted_by(node, &intent, &lift, &peer) {
+            return Ok(None);
+        }
+        admit(node, &lift, &peer)?;
+        let audit = node.keystore.audit();
+        let begun = audit.begin(event(&intent, &peer, &lift, request))?.wait();
+        let begun = begun.map_err(|error| Refusal::from(AuditLogError::Log(error)))?;
+        let pairs = node.keystore.pairs();
+        let done = pairs.lift(&peer, lift.generation, intent.digest());
+        let result = match &done {
+            Ok(()) => AuditResult::Succeeded,
+            Err(_) => AuditResult::Failed,
+        };
+        finish(audit, &begun, result, Vec::new());
+        done?;
+        Ok(Some(peer))
+    });
+    match lifted {
+        Ok(Some(peer)) => {
+            tracing::warn!(%peer, "an owner lifted the ban of a pair");
+            node.pairs
+                .with(&peer, |known| known.pace.resume(Instant::now()));
+            tell(node, &peer, Occasion::News);
+            proceed(node, &peer, false);
+            Ok(())
+        }
+        Ok(None) => Ok(()),
+        Err(refusal) => {
+            refused(node, signed, &refusal, request);
+            Err(refusal)
+        }
+    }
+}
+
+fn verified(
+    node: &Node,
+    signed: &SignedIntent,
+) -> Result<(VerifiedIntent, LiftBan, NodeId), Refusal> {
+    let tolerance = node.limits.clock_tolerance_seconds;
+    let intent = signed.verify(&node.manifest, clock::now(), tolerance)?;
+    let Act::LiftBan(lift) = intent.intent().act.clone() else {
+        let message = "the intent does not lift a ban";
+        return Err(Refusal::permanent(ErrorCode::MalformedIntent, message));
+    };
+    let peer = match (lift.first == node.me, lift.second == node.me) {
+        (true, false) => lift.second.clone(),
+        (false, true) => lift.first.clone(),
+        _ => {
+            let message = format!("node `{}` is not of the pair", node.me);
+            return Err(Refusal::permanent(ErrorCode::InvalidArgument, message));
+        }
+    };
+    if node.manifest.node(&peer).is_none() {
+        let message = format!("node `{peer}` is not in this node's manifest");
+        return Err(Refusal::permanent(ErrorCode::InvalidArgument, message));
+    }
+    Ok((intent, lift, peer))
+}
+
+/// Whether this very intent lifted the ban, and the pair still waits for new state.
+fn is_lifted_by(node: &Node, intent: &VerifiedIntent, lift: &LiftBan, peer: &NodeId) -> bool {
+    let pairs = node.keystore.pairs();
+    pairs.lifted_by(peer, lift.generation) == Some(intent.digest())
+        && pairs
+            .current(peer)
+            .is_none_or(|current| current == lift.generation)
+}
+
+/// The ban stands: the act is about the state as it is now (row D14).
+fn admit(node: &Node, lift: &LiftBan, peer: &NodeId) -> Result<(), Refusal> {
+    if standing_bans(&node.keystore, peer).contains(&lift.generation) {
+        return Ok(());
+    }
+    let message = format!(
+        "no ban of generation {} of `{}` and `{peer}` stands",
+        lift.generation, node.me
+    );
+    Err(Refusal::permanent(ErrorCode::NotBanned, message))
+}
+
+fn event(intent: &VerifiedIntent, peer: &NodeId, lift: &LiftBan, request: &str) -> AuditEvent {
+    let announced = AuditResult::Intent;
+    let mut event = AuditEvent::new(clock::now(), "pair.ban_lifted", "pair.lift_ban", announced)
+        .with("generation", lift.generation.to_string())
+        .with("intent", intent.digest().to_string());
+    event.user_id = Some(intent.intent().initiator.to_string());
+    event.node_id = Some(peer.clone());
+    event.request_id = Some(request.to_owned()).filter(|id| !id.is_empty());
+    event
+}
+
+fn refused(node: &Node, signed: &SignedIntent, refusal: &Refusal, request: &str) {
+    tracing::info!(code = %refusal.code, "lifting a ban is refused: {}", refusal.message);
+    let refused = AuditResult::Refused;
+    let mut event = AuditEvent::new(
+        clock::now(),
+        "pair.ban_lift_refused",
+        "pair.lift_ban",
+        refused,
+    )
+    .with("code", refusal.code.as_str())
+    .with("intent", signed.digest().to_string());
+    event.request_id = Some(request.to_owned()).filter(|id| !id.is_empty());
+    if let Err(error) = node.keystore.audit().record(event) {
+        tracing::error!(%error, "the audit log failed; this node stops joining");
+    }
+}
