@@ -127,11 +127,11 @@ impl SessionChange {
         }
     }
 
-    /// Whether the life cycle allows this change to a session that is in `status`.
-    pub(crate) fn is_allowed(&self, status: SessionStatus) -> bool {
-        let last = self.through.unwrap_or(status);
-        let passes = self.through.is_none_or(|next| status.may_become(next));
-        status == self.from && passes && last.may_become(self.to)
+    /// Whether the life cycle allows this change to a session that is where it starts.
+    pub(crate) fn is_allowed(&self) -> bool {
+        let last = self.through.unwrap_or(self.from);
+        let passes = self.through.is_none_or(|next| self.from.may_become(next));
+        passes && last.may_become(self.to)
     }
 }
 

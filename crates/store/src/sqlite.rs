@@ -4,6 +4,7 @@
 
 mod audit;
 mod checked;
+mod company;
 mod connection;
 mod failure;
 mod idempotency;

@@ -67,36 +67,44 @@ pub(super) fn insert_new(
     Ok(IntentOpening::New)
 }
 
-/// A step of an intent.
+/// A step of an intent. Compare and set are one statement; the row is read only to say why it did
+/// not fit.
 pub(super) fn change(connection: &Connection, change: &IntentChange) -> Result<(), StoreError> {
     check_result(change.to, change.result.as_ref()).map_err(|flaw| flaw.invalid(TABLE))?;
+    if change.from.may_become(change.to) && step(connection, change)? {
+        return Ok(());
+    }
     let Some(row) = get(connection, change.intent_digest)? else {
         return Err(StoreError::NotFound {
             what: "intent",
             id: change.intent_digest.to_string(),
         });
     };
-    if row.state != change.from || !row.state.may_become(change.to) {
-        return Err(StoreError::IntentConflict {
-            intent_digest: row.intent_digest,
-            from: row.state,
-            to: change.to,
-        });
-    }
-    connection
+    Err(StoreError::IntentConflict {
+        intent_digest: row.intent_digest,
+        from: row.state,
+        to: change.to,
+    })
+}
+
+/// Makes the step if the intent is where it starts.
+fn step(connection: &Connection, change: &IntentChange) -> Result<bool, StoreError> {
+    let changed = connection
         .prepare_cached(
-            "UPDATE intents SET state = ?2, result = ?3, updated_at = ?4 WHERE intent_digest = ?1",
+            "UPDATE intents SET state = ?3, result = ?4, updated_at = ?5
+             WHERE intent_digest = ?1 AND state = ?2",
         )
         .and_then(|mut update| {
             update.execute(params![
-                row.intent_digest.as_bytes(),
+                change.intent_digest.as_bytes(),
+                change.from.as_str(),
                 change.to.as_str(),
                 change.result.as_ref().map(ToString::to_string),
                 millis(change.at),
             ])
         })
         .map_err(unavailable("changing an intent"))?;
-    Ok(())
+    Ok(changed > 0)
 }
 
 pub(super) fn get(

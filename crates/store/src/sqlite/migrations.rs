@@ -12,7 +12,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         version: 1,
         name: "first_tables",
@@ -22,6 +22,11 @@ const MIGRATIONS: [Migration; 2] = [
         version: 2,
         name: "cheaper_rows",
         sql: include_str!("../../migrations/sqlite/0002_cheaper_rows.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "fewer_indexes",
+        sql: include_str!("../../migrations/sqlite/0003_fewer_indexes.sql"),
     },
 ];
 
@@ -161,6 +166,7 @@ mod tests {
             [
                 "e9008d8334733f57c1af650c5051ddc7827bc8df33fbbd7a6051c7f3c009a939",
                 "d278df9702885112e82e9527f132a3df972169a84251f4d1a6d268bf898dbfff",
+                "960f78120cb54e618a6b4d6235f4028ee2b306923d6896ef4381ff6133d98e70",
             ]
         );
     }

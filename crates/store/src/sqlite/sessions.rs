@@ -1,4 +1,4 @@
-use quorate_types::{Digest32, SessionId, SessionStatus};
+use quorate_types::{Digest32, SessionId, SessionStatus, UnixMillis};
 use rusqlite::{Connection, Row, named_params, params};
 use serde_json::json;
 
@@ -92,7 +92,8 @@ pub(super) fn insert(connection: &Connection, row: &SessionRow) -> Result<(), St
     }
 }
 
-/// A step of a session.
+/// A step of a session. Compare and set are one statement; the row is read only to say why it did
+/// not fit.
 pub(super) fn change(connection: &Connection, change: &SessionChange) -> Result<(), StoreError> {
     check_outcome(
         change.signature.as_ref(),
@@ -100,32 +101,43 @@ pub(super) fn change(connection: &Connection, change: &SessionChange) -> Result<
         change.error_message.as_ref(),
     )
     .map_err(|flaw| flaw.invalid(TABLE))?;
-    let row = existing(connection, change.session_id)?;
-    if !change.is_allowed(row.status) {
-        return Err(conflict(&row, change.to));
-    }
     let ended = change.to.is_final().then_some(change.at);
-    let duration_ms = ended.map(|at| at.since(row.created_at).cast_signed());
-    connection
+    if change.is_allowed() && step(connection, change, ended)? {
+        return Ok(());
+    }
+    let row = existing(connection, change.session_id)?;
+    Err(conflict(&row, change.to))
+}
+
+/// Makes the step if the session is where it starts.
+fn step(
+    connection: &Connection,
+    change: &SessionChange,
+    ended: Option<UnixMillis>,
+) -> Result<bool, StoreError> {
+    let changed = connection
         .prepare_cached(
             "UPDATE signing_sessions SET status = :status, updated_at = :at,
-             completed_at = :completed_at, duration_ms = :duration_ms, signature = :signature,
-             result = :result, error_message = :error_message WHERE session_id = :session_id",
+             completed_at = :completed_at,
+             duration_ms = CASE WHEN :completed_at IS NOT NULL
+                           THEN max(:completed_at - created_at, 0) END,
+             signature = :signature, result = :result, error_message = :error_message
+             WHERE session_id = :session_id AND status = :from",
         )
         .and_then(|mut update| {
             update.execute(named_params! {
-                ":session_id": row.session_id.to_string(),
+                ":session_id": change.session_id.to_string(),
+                ":from": change.from.as_str(),
                 ":status": change.to.as_str(),
                 ":at": millis(change.at),
                 ":completed_at": ended.map(millis),
-                ":duration_ms": duration_ms,
                 ":signature": change.signature,
                 ":result": change.result.as_ref().map(ToString::to_string),
                 ":error_message": change.error_message,
             })
         })
         .map_err(unavailable("changing a session"))?;
-    Ok(())
+    Ok(changed > 0)
 }
 
 /// New progress of a session that still runs.

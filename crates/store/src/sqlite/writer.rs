@@ -7,21 +7,16 @@
 //! Callers hear of success only after the commit.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
+use super::company::Company;
 use super::failure::unavailable;
 use crate::error::StoreError;
 
 /// Most pieces of work in one transaction.
-pub(super) const MAX_BATCH: usize = 256;
-/// A transaction of so many pieces shows that many callers are at work: the next one waits for
-/// more of them. A caller that is alone never waits.
-const BUSY_BATCH: usize = 4;
-/// How long it waits. A commit costs as much as this anyway, however many share it.
-const GATHER: Duration = Duration::from_millis(1);
+pub(super) const MAX_BATCH: usize = 1_024;
 
 /// Work that waits for the writer, with the callers' types erased.
 pub(super) trait Work: Send {
@@ -83,17 +78,19 @@ where
 /// Serves the queue until all senders are gone and it is empty.
 pub(super) fn serve(mut connection: Connection, mut queue: mpsc::Receiver<Box<dyn Work>>) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
-    let mut last_length = 0;
+    let mut company = Company::default();
     while queue.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
-        if last_length >= BUSY_BATCH && batch.len() < MAX_BATCH {
-            std::thread::sleep(GATHER);
+        if let Some(pause) = company.pause()
+            && batch.len() < MAX_BATCH
+        {
+            std::thread::sleep(pause);
             while batch.len() < MAX_BATCH
                 && let Ok(work) = queue.try_recv()
             {
                 batch.push(work);
             }
         }
-        last_length = batch.len();
+        company.note(batch.len());
         let lost = commit_together(&mut connection, &mut batch).err();
         if let Some(error) = &lost {
             tracing::error!(%error, writes = batch.len(), "a batch of writes was lost");

@@ -37,7 +37,7 @@ fn newer_schema__must_be_refused_with_both_versions() {
     );
     assert!(matches!(
         refused,
-        Err(StoreError::SchemaTooNew { found: 7, known: 2 })
+        Err(StoreError::SchemaTooNew { found: 7, known: 3 })
     ));
 }
 
@@ -139,8 +139,8 @@ fn every_filter__should_have_an_index() {
             "signing_sessions WHERE 1 AND key_id = 'a' ORDER BY created_at DESC, session_id DESC",
         ),
         (
-            "signing_sessions_status_created",
-            "signing_sessions WHERE 1 AND status = 'a' ORDER BY created_at DESC, session_id DESC",
+            "signing_sessions_tenant_created",
+            "signing_sessions WHERE 1 AND tenant = 't' AND status = 'a' ORDER BY created_at DESC, session_id DESC",
         ),
         (
             "signing_sessions_attempt",
@@ -163,7 +163,7 @@ fn every_filter__should_have_an_index() {
             "audit_logs WHERE 1 AND session_id = 'a' ORDER BY timestamp DESC, sequence DESC",
         ),
         (
-            "audit_logs_event",
+            "audit_logs_time",
             "audit_logs WHERE 1 AND event_type = 'a' ORDER BY timestamp DESC, sequence DESC",
         ),
         (
