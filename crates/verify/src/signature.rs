@@ -96,10 +96,12 @@ impl Signature {
             Self::Schnorr(signature) => verify_bip340(public_key, digest(message)?, signature),
             Self::EdDsa(signature) => {
                 // The point itself is checked there, once a thread for each key.
-                let key = public_key.try_into().map_err(|_| VerifyError::InvalidPublicKey {
-                    curve: Curve::Ed25519,
-                    fault: PointFault::Length,
-                })?;
+                let key = public_key
+                    .try_into()
+                    .map_err(|_| VerifyError::InvalidPublicKey {
+                        curve: Curve::Ed25519,
+                        fault: PointFault::Length,
+                    })?;
                 verify_ed25519(key, message, signature)
             }
         }

@@ -97,12 +97,16 @@ impl Cipher for ChaChaPoly {
         out: &mut [u8],
     ) -> Result<usize, Error> {
         let length = ciphertext.len().checked_sub(TAG).ok_or(Error::Decrypt)?;
-        let (body, tag) = ciphertext
-            .split_at_checked(length)
-            .ok_or(Error::Decrypt)?;
+        let (body, tag) = ciphertext.split_at_checked(length).ok_or(Error::Decrypt)?;
         let plaintext = out.get_mut(..length).ok_or(Error::Decrypt)?;
         self.0
-            .open_separate_gather(Self::nonce(nonce), Aad::from(authtext), body, tag, plaintext)
+            .open_separate_gather(
+                Self::nonce(nonce),
+                Aad::from(authtext),
+                body,
+                tag,
+                plaintext,
+            )
             .map_err(|_| Error::Decrypt)?;
         Ok(length)
     }
