@@ -110,7 +110,7 @@ pub enum CoordinatorError {
     /// Operator: nodes of the committee have no pair state yet, so that no key can be made.
     #[error(
         "no pair state yet of {}; they make it by themselves once they are linked: ask again",
-        pairs(.pairs)
+        pair_names(.pairs)
     )]
     PairsNotReady {
         /// The pairs.
@@ -159,7 +159,7 @@ pub struct ActFailure {
     pub waited_on: Vec<Setback>,
 }
 
-fn pairs(pairs: &[(NodeId, NodeId)]) -> String {
+fn pair_names(pairs: &[(NodeId, NodeId)]) -> String {
     let named = pairs.iter().map(|(a, b)| format!("`{a}` and `{b}`"));
     named.collect::<Vec<_>>().join(", ")
 }
