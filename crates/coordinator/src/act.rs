@@ -3,11 +3,13 @@
 mod done;
 mod handle;
 mod journal;
+mod pace;
 mod reports;
 mod task;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use quorate_types::Digest32;
@@ -17,6 +19,7 @@ use tracing::Instrument as _;
 
 pub(crate) use done::{Done, Signed};
 pub(crate) use handle::{ActHandle, ActStatus};
+use pace::Pace;
 use task::ActTask;
 pub(crate) use task::Origin;
 
@@ -30,6 +33,7 @@ pub(crate) struct Acts {
     limit: usize,
     stopped: CancellationToken,
     running: Mutex<HashMap<Digest32, Arc<ActHandle>>>,
+    pace: Mutex<Pace>,
 }
 
 /// Takes an act off the list when its task ends, however it ends.
@@ -52,6 +56,24 @@ impl Acts {
             limit,
             stopped: CancellationToken::new(),
             running: Mutex::default(),
+            pace: Mutex::new(Pace::new(limit, Instant::now())),
+        }
+    }
+
+    /// Whether so many acts run that a further one would wait long: new requests are refused before
+    /// anything is written for them. What was let in runs to its end.
+    pub(crate) fn is_overloaded(&self) -> bool {
+        let running = self.running.lock().len();
+        !self.pace.lock().admits(running)
+    }
+
+    /// Takes note of the time of a signature that sessions made. A stored one takes no time, and
+    /// the creation of a key takes its own whatever the load is.
+    fn note_pace(&self, started: Instant, outcome: &Result<Done, CoordinatorError>) {
+        if let Ok(Done::Signed(_)) = outcome {
+            let (running, now) = (self.running.lock().len(), Instant::now());
+            let took = now.duration_since(started);
+            self.pace.lock().ended(took, running, now);
         }
     }
 
@@ -106,9 +128,14 @@ impl Acts {
             (sender, input),
             status.clone(),
         );
-        let stopped = self.stopped.clone();
+        let (acts, stopped) = (Arc::clone(self), self.stopped.clone());
+        let started = Instant::now();
         let act = async move {
             let outcome = stopped.run_until_cancelled(task.run(origin)).await;
+            let had_session = status.borrow().progress.is_some();
+            if let Some(outcome) = outcome.as_ref().filter(|_| had_session) {
+                acts.note_pace(started, outcome);
+            }
             // Off the list before the outcome is seen: whoever has seen a failure and asks again
             // must start anew, not join what has ended.
             drop(entry);

@@ -148,6 +148,13 @@ impl Coordinator {
         Ok(coordinator)
     }
 
+    /// Whether so many acts run that a further one would only wait: refuse it before anything is
+    /// done for it.
+    #[must_use]
+    pub fn is_overloaded(&self) -> bool {
+        self.acts.is_overloaded()
+    }
+
     /// How many nodes are how well.
     #[must_use]
     pub fn cluster_health(&self) -> ClusterHealth {
