@@ -179,6 +179,7 @@ fn forwarded(element: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::GatewayConfig;
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
@@ -198,6 +199,23 @@ mod tests {
             headers.append(*name, value.parse().unwrap());
         }
         proxies.client(ip(peer), &headers)
+    }
+
+    #[test]
+    fn configuration__should_name_networks_and_the_header() {
+        let text = |network: &str| {
+            format!(
+                r#"{{"listen":"127.0.0.1:1","credentials_file":"c",
+                    "trusted_proxies":["{network}","::1"],"forwarded_header":"forwarded"}}"#
+            )
+        };
+        let config: GatewayConfig = serde_json::from_str(&text("10.0.0.0/8")).unwrap();
+        let proxies = config.proxies();
+        assert_eq!(proxies.header, ForwardedHeader::Forwarded);
+        assert!(proxies.are_trusted(ip("10.1.2.3")) && proxies.are_trusted(ip("::1")));
+        assert!(!proxies.are_trusted(ip("11.1.2.3")));
+        let refused = serde_json::from_str::<GatewayConfig>(&text("10.0.0.0/40")).unwrap_err();
+        assert!(refused.to_string().contains("10.0.0.0/40"), "{refused}");
     }
 
     #[test]
