@@ -24,6 +24,7 @@ use crate::context::{Context, Protocol};
 use crate::error::ApiError;
 use crate::gateway::{Gateway, Inner};
 use crate::grpc::{self, Message};
+use crate::overload;
 use crate::source::Source;
 
 /// Counts audit records of one kind of refusals that cost their senders nothing, so that they cannot fill the disk.
@@ -202,6 +203,7 @@ async fn admit<'a>(
             "too many requests are served at one time",
         )
     })?;
+    overload::admit(inner, parts).map_err(Refused::Crowded)?;
     let identity = proven.spend_nonce(inner).await?;
     inner.rates.prove(context.address, &identity.key);
     if let Some(Standing(connection)) = parts.extensions.get() {

@@ -30,6 +30,7 @@ mod intake;
 mod observe;
 mod openapi;
 mod operations;
+mod overload;
 mod places;
 mod process;
 mod proxies;

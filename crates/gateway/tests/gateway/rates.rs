@@ -9,6 +9,7 @@ use tonic::Code;
 
 use crate::call::{Answer, Api};
 use crate::grpc_call::refused;
+use crate::support::client::transfer;
 use crate::support::world::World;
 
 const PATH: &str = "/api/v1/keys";
@@ -119,4 +120,26 @@ async fn guessing_address__must_be_refused_unheard_and_nobody_else() {
     last.refused(429, "RATE_LIMITED");
     assert_eq!(last.body["error"]["details"]["limit"], "auth_failures");
     assert_eq!(get_from(&api, "10.0.0.2").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn overload__must_refuse_signatures_before_anything_is_written_and_nothing_else() {
+    let mut world = World::start(3).await;
+    let key = world.create_key(2).await.key_id;
+    world.stop_coordinator().await;
+    // No act may run: every request for a signature is one too many.
+    world.config.limits.max_open_sessions = 0;
+    world.start_coordinator().await;
+    let api = Api::over(&world);
+    let request = world.client.sign(&key, &transfer(1));
+    for path in ["/api/v1/sign", "/api/v1/sessions"] {
+        let refused = api.post(path, &request).await;
+        refused.refused(429, "RATE_LIMITED");
+        assert_eq!(refused.body["error"]["details"]["limit"], "overload");
+        assert!(refused.headers.contains_key("retry-after"));
+    }
+    assert_eq!(api.get("/api/v1/keys").await.status, 200);
+    assert!(world.audit("sign").await.is_empty());
+    let records = world.audit("request.limited").await;
+    assert_eq!(records[0].event.details["limit"], "overload");
 }

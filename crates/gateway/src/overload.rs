@@ -1,0 +1,59 @@
+//! Requests for signatures that come while too many are made: refused at once, before a nonce is
+//! spent or anything is written for them. What was let in is answered soon; reading is not affected.
+
+use axum::http::Method;
+use axum::http::request::Parts;
+use quorate_api::ErrorCode;
+
+use crate::error::ApiError;
+use crate::gateway::Inner;
+
+/// Calls that begin acts of signing.
+const SIGNING: [&str; 6] = [
+    "/api/v1/sign",
+    "/api/v1/sign/batch",
+    "/api/v1/sessions",
+    "/mpc.v1.MPCService/Sign",
+    "/mpc.v1.MPCService/BatchSign",
+    "/mpc.v1.MPCService/CreateSigningSession",
+];
+
+/// Refuses a request that would begin an act while acts wait for each other.
+///
+/// # Errors
+/// `RATE_LIMITED`, with `limit: overload`.
+pub(crate) fn admit(inner: &Inner, parts: &Parts) -> Result<(), ApiError> {
+    if !signs(&parts.method, parts.uri.path()) || !inner.coordinator.is_overloaded() {
+        return Ok(());
+    }
+    metrics::counter!("mpc_rate_limited_total", "limit" => "overload").increment(1);
+    let message = "more signatures are asked for than can be made soon; come again";
+    Err(ApiError::new(ErrorCode::RateLimited, message).with("limit", "overload"))
+}
+
+fn signs(method: &Method, path: &str) -> bool {
+    *method == Method::POST && SIGNING.contains(&path)
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_api::mpc_v1::mpc_service_server::SERVICE_NAME;
+
+    use super::*;
+
+    #[test]
+    fn signing__should_be_told_from_reading_and_from_other_acts() {
+        for path in SIGNING {
+            assert!(signs(&Method::POST, path));
+            assert!(!signs(&Method::GET, path), "{path} is a list then");
+        }
+        for path in [
+            "/api/v1/keys",
+            "/api/v1/verify",
+            "/api/v1/sessions/ses_1/cancel",
+        ] {
+            assert!(!signs(&Method::POST, path), "{path}");
+        }
+        assert!(signs(&Method::POST, &format!("/{SERVICE_NAME}/Sign")));
+    }
+}
