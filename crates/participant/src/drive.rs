@@ -19,7 +19,7 @@ use crate::randomness::SystemRandomness;
 use crate::report::Report;
 
 /// How long a session stays silent, also about having joined: most are over sooner.
-const PROGRESS_PAUSE: Duration = Duration::from_millis(50);
+const PROGRESS_PAUSE: Duration = Duration::from_millis(200);
 
 /// Where a part of a session runs.
 pub(crate) struct Port<'a> {
