@@ -204,13 +204,10 @@ fn proceed(node: &Arc<Node>, peer: &NodeId, answered: bool) {
 fn situation(node: &Node, peer: &NodeId) -> Situation {
     let ours = holding(node, peer);
     let bans = node.keystore.bans();
-    let (theirs, is_running) = node
-        .pairs
-        .with(peer, |known| (known.theirs, known.running.is_some()));
+    let theirs = node.pairs.with(peer, |known| known.theirs);
     Situation {
         ours,
         theirs,
-        is_running,
         is_banned: ours.current.is_some_and(|now| bans.is_banned(peer, now)),
         is_blocked: !standing_bans(&node.keystore, peer).is_empty(),
         leads: node.me < *peer,
@@ -218,10 +215,13 @@ fn situation(node: &Node, peer: &NodeId) -> Situation {
 }
 
 fn holding(node: &Node, peer: &NodeId) -> Holding {
+    // First: if no set-up runs now, what it made is stored by now.
+    let is_busy = node.pairs.with(peer, |known| known.is_busy(Instant::now()));
     let pairs = node.keystore.pairs();
     Holding {
         current: pairs.current(peer),
         stored: pairs.stored(peer),
+        is_busy,
     }
 }
 
@@ -300,6 +300,16 @@ pub(crate) fn for_heartbeat(node: &Node) -> Vec<wire::PairState> {
 
 /// Most generations of one pair, with standing bans, in a heartbeat.
 const MAX_STANDING_SHOWN: usize = 16;
+
+impl Peer {
+    /// Whether a set-up runs, or is proposed and may still be accepted.
+    fn is_busy(&self, now: Instant) -> bool {
+        let waits = self.proposal.as_ref();
+        let waits =
+            waits.is_some_and(|(_, since)| now.duration_since(*since) < setup::PROPOSAL_TTL);
+        self.running.is_some() || waits
+    }
+}
 
 impl PairTable {
     fn with<T>(&self, peer: &NodeId, act: impl FnOnce(&mut Peer) -> T) -> T {

@@ -10,6 +10,8 @@ pub(crate) struct Holding {
     pub(crate) current: Option<Digest32>,
     /// A newer one that is durable, and not in use yet.
     pub(crate) stored: Option<Digest32>,
+    /// Whether it proposes a set-up, or runs one: what it has may change, and says nothing yet.
+    pub(crate) is_busy: bool,
 }
 
 /// Everything that the decision depends on.
@@ -18,8 +20,6 @@ pub(super) struct Situation {
     pub(super) ours: Holding,
     /// What the peer said last; none if nothing since its link came up or a set-up began.
     pub(super) theirs: Option<Holding>,
-    /// Whether a set-up with the peer runs here.
-    pub(super) is_running: bool,
     /// Whether our current generation is banned.
     pub(super) is_banned: bool,
     /// Whether a ban stands that no owner has lifted.
@@ -55,17 +55,24 @@ pub(super) fn next(situation: &Situation) -> Step {
     let Situation {
         ours,
         theirs,
-        is_running,
         is_banned,
         is_blocked,
         leads,
     } = *situation;
-    if is_running {
+    if ours.is_busy {
         return Step::Wait;
     }
     let Some(theirs) = theirs else {
         return Step::Ask;
     };
+    // 3.4 What the peer had before its end of a set-up convicts no state of ours.
+    if theirs.is_busy
+        && ours
+            .stored
+            .is_none_or(|stored| theirs.stored != Some(stored))
+    {
+        return Step::Ask;
+    }
     // 3.4 A newer generation is at both nodes. Never one that was made before a ban.
     if let Some(stored) = ours.stored {
         let is_theirs = theirs.current == Some(stored) || theirs.stored == Some(stored);
@@ -98,6 +105,7 @@ mod tests {
         Holding {
             current: some(current),
             stored: some(stored),
+            is_busy: false,
         }
     }
 
@@ -105,7 +113,6 @@ mod tests {
         Situation {
             ours,
             theirs: Some(theirs),
-            is_running: false,
             is_banned: false,
             is_blocked: false,
             leads: true,
@@ -123,9 +130,29 @@ mod tests {
     fn equal_generations__should_need_nothing() {
         assert_eq!(step((1, 0), (1, 0)), Step::Agreed);
         assert_eq!(step((1, 0), (1, 2)), Step::Agreed, "it drops what it has");
-        let mut running = situation(holding(1, 0), holding(2, 0));
-        running.is_running = true;
-        assert_eq!(next(&running), Step::Wait);
+    }
+
+    #[test]
+    fn a_set_up_under_way__must_neither_lead_to_another_nor_to_the_loss_of_its_state() {
+        let busy = |mut holding: Holding| {
+            holding.is_busy = true;
+            holding
+        };
+        assert_eq!(
+            next(&situation(busy(holding(1, 0)), holding(2, 0))),
+            Step::Wait
+        );
+        // We are done with it, and what we know of the peer is from before its own end.
+        assert_eq!(
+            next(&situation(holding(1, 2), busy(holding(1, 0)))),
+            Step::Ask
+        );
+        assert_eq!(
+            next(&situation(holding(1, 0), busy(holding(2, 0)))),
+            Step::Ask
+        );
+        let stored = next(&situation(holding(1, 2), busy(holding(1, 2))));
+        assert_eq!(stored, Step::Switch(digest(2)));
     }
 
     #[test]

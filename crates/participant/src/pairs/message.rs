@@ -60,6 +60,7 @@ impl Canonical for PairMessage {
                 });
                 write_generation(out, holding.current.as_ref());
                 write_generation(out, holding.stored.as_ref());
+                out.u8(u8::from(holding.is_busy));
             }
             Self::Propose { nonce } => {
                 out.u8(2).fixed(nonce);
@@ -89,6 +90,11 @@ impl Canonical for PairMessage {
                 holding: Holding {
                     current: read_generation(input)?,
                     stored: read_generation(input)?,
+                    is_busy: match input.u8("busy")? {
+                        0 => false,
+                        1 => true,
+                        _ => return Err(DecodeError::Unknown { what: "busy" }),
+                    },
                 },
             },
             2 => Self::Propose {
@@ -120,6 +126,7 @@ mod tests {
         let holding = Holding {
             current: generation,
             stored: None,
+            is_busy: true,
         };
         let messages = [
             PairMessage::Holds {

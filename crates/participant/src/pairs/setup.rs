@@ -21,7 +21,7 @@ use crate::randomness::SystemRandomness;
 use crate::report::Report;
 
 /// How long a proposal may wait for its answer.
-const PROPOSAL_TTL: Duration = Duration::from_secs(10);
+pub(super) const PROPOSAL_TTL: Duration = Duration::from_secs(10);
 
 /// Why a set-up came to nothing.
 #[derive(Debug, Error)]
@@ -44,8 +44,7 @@ pub(super) enum NotMade {
 pub(super) fn propose(node: &Arc<Node>, peer: &NodeId) {
     let (now, nonce) = (Instant::now(), fresh_nonce());
     let proposes = node.pairs.with(peer, |known| {
-        let waits = known.proposal.as_ref();
-        if waits.is_some_and(|(_, since)| now.duration_since(*since) < PROPOSAL_TTL) {
+        if known.is_busy(now) {
             return false;
         }
         known.pace.wait(now);
@@ -128,16 +127,14 @@ fn begin(node: &Arc<Node>, peer: &NodeId, session: SessionId, nonces: ([u8; 16],
         node.mailboxes.forget(session);
         node.pairs.with(&peer, |known| known.running = None);
         match made {
-            Ok(generation) => {
-                tracing::info!(%generation, "pair state made and stored");
-                tell(&node, &peer, Occasion::News);
-            }
+            Ok(generation) => tracing::info!(%generation, "pair state made and stored"),
             Err(error) => {
                 metrics::counter!("quorate_pair_setups_failed_total", "peer" => peer.to_string())
                     .increment(1);
                 tracing::warn!(%error, "no new pair state");
             }
         }
+        tell(&node, &peer, Occasion::News);
         proceed(&node, &peer, false);
     }));
 }

@@ -22,8 +22,6 @@ const CREATION: [&str; 13] = [
     "send.commit",
     "send.reveal",
     "send.shares",
-    "send.seed-commitment",
-    "send.pair-initialisation",
     "create.before_put_pending",
     "create.after_put_pending",
     "create.after_announce",

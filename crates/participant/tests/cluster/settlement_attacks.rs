@@ -3,7 +3,10 @@
 use quorate_testkit::{Outcome, Proposal};
 use quorate_types::KeyId;
 
-use crate::support::{byzantine, indices, recorded_outcome, run, start_with, stored_keys, transfer, transfer_digest, verified};
+use crate::support::{
+    byzantine, indices, recorded_outcome, run, start_with, stored_keys, transfer, transfer_digest,
+    verified,
+};
 
 /// `p3` signs for `p1`, who has the certificate then, and tells `p2` that it never did. `p2` must
 /// keep its share: the key exists, and without `p2` it would depend on the liar.
