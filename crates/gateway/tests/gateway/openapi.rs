@@ -83,6 +83,7 @@ fn document__should_be_openapi_3_1_with_every_route_and_every_error() {
         ("/api/v1/nodes", "get"),
         ("/api/v1/nodes/{node_id}", "get"),
         ("/api/v1/nodes/{node_id}/health", "get"),
+        ("/api/v1/nodes/{node_id}/lift-ban", "post"),
         ("/api/v1/protocols", "get"),
         ("/api/v1/sessions", "get post"),
         ("/api/v1/sessions/{session_id}", "get"),

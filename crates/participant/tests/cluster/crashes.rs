@@ -17,7 +17,7 @@ use crate::support::{
 const DYING: usize = 2;
 
 /// Before each message of key generation, and around each durable step of it.
-const CREATION: [&str; 13] = [
+const CREATION: [&str; 11] = [
     "create.after_bind",
     "send.commit",
     "send.reveal",

@@ -44,6 +44,8 @@ async fn relayed_pair__should_create_and_sign_and_blame_nobody_for_what_the_rela
     relay.tamper(false);
     let deadline = Instant::now() + Duration::from_secs(300);
     loop {
+        // An attempt without the link fails at once, and an intent has a limited number of them.
+        cluster.wait_for_links().await.unwrap();
         let again = run(&mut doubles, &[0, 1], &disturbed.again().unwrap()).await;
         let done = |outcome: &Outcome| match outcome {
             Outcome::Signed(_) => true,
