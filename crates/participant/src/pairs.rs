@@ -16,6 +16,7 @@ use quorate_api::ErrorCode;
 use quorate_api::mpc_v1 as wire;
 use quorate_dkls23::PairState;
 use quorate_keystore::{Keystore, KeystoreError, PairStateStatus};
+use quorate_protocol::registry::ProtocolInfo;
 use quorate_types::{Committee, Digest32, NodeId, SessionId};
 
 use crate::link_message;
@@ -115,7 +116,14 @@ fn load(node: &Node, peer: &NodeId, generation: Digest32) -> Result<PairState, R
 ///
 /// # Errors
 /// `PAIR_NOT_READY`, naming every such pair.
-pub(crate) fn require(node: &Node, committee: &Committee) -> Result<(), Refusal> {
+pub(crate) fn require(
+    node: &Node,
+    protocol: &ProtocolInfo,
+    committee: &Committee,
+) -> Result<(), Refusal> {
+    if !protocol.has_pair_state {
+        return Ok(());
+    }
     let others = committee.members().map(|(_, member)| member);
     let others = others.filter(|member| **member != node.me);
     let without = others.filter(|member| node.keystore.pairs().current(member).is_none());

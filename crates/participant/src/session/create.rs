@@ -59,9 +59,7 @@ pub(super) fn run(
         let refusal = Refusal::retry(ErrorCode::NodeUnavailable, not_linked(abort, create));
         subject.refused(node.keystore.audit(), &refusal);
     })?;
-    if plan.protocol.has_pair_state {
-        pairs::require(node, &create.committee).map_err(refuse)?;
-    }
+    pairs::require(node, &plan.protocol, &create.committee).map_err(refuse)?;
     let begun = bind(node, proposal, intent)
         .and_then(|()| subject.begin(node.keystore.audit()))
         .map_err(refuse)?;
