@@ -18,7 +18,9 @@ use quorate_types::{Algorithm, KeyId};
 
 use crate::args::{BenchAction, BenchArgs, CreateArgs, LoadArgs};
 use crate::check::CertifiedKey;
-use crate::commands::{Connection, Context, CreateOrder, SignOrder, create_key, fetch_key, sign};
+use crate::commands::{
+    Connection, Context, CreateOrder, SignOrder, create_key, fetch_key, sign, sign_batch,
+};
 use crate::config::Setting;
 use crate::console::{Console, Report};
 use crate::dev::Pids;
@@ -36,8 +38,14 @@ use subject::Subject;
 pub async fn run(context: &Context, args: BenchArgs) -> Result<Report, CliError> {
     let connection = Arc::new(context.connect()?);
     match args.action {
-        BenchAction::Sign { load, key, rate } => {
-            bench_sign(context, connection, load, key, rate).await
+        BenchAction::Sign {
+            load,
+            key,
+            rate,
+            batch,
+        } => {
+            let batch = batch.map_or(1, usize::from);
+            bench_sign(context, connection, (load, batch), key, rate).await
         }
         BenchAction::Keygen { load } => bench_keygen(context, connection, load).await,
     }
@@ -46,7 +54,7 @@ pub async fn run(context: &Context, args: BenchArgs) -> Result<Report, CliError>
 async fn bench_sign(
     context: &Context,
     connection: Arc<Connection>,
-    args: LoadArgs,
+    (args, batch): (LoadArgs, usize),
     key: Option<String>,
     rate: Option<f64>,
 ) -> Result<Report, CliError> {
@@ -71,14 +79,14 @@ async fn bench_sign(
         let connection = Arc::clone(&connection);
         move || {
             let (connection, key) = (Arc::clone(&connection), Arc::clone(&key));
-            let nonce = nonce.fetch_add(1, Ordering::Relaxed);
-            async move { sign_one(&connection, &key, subject, nonce).await }
+            let first = nonce.fetch_add(batch as u64, Ordering::Relaxed);
+            async move { sign_some(&connection, &key, subject, (first, batch)).await }
         }
     };
     let pids = pids(context, &args)?;
     let mut report = BenchReport::new("sign", threshold);
     report.signed = subject.description().to_owned();
-    for load in loads(&args, rate)? {
+    for load in loads(&args, rate, batch)? {
         note(context.console, &load);
         let run = measure(&connection, &load, &pids, &one).await?;
         report.runs.push(run);
@@ -86,18 +94,23 @@ async fn bench_sign(
     finish(report, args.save.as_deref())
 }
 
-async fn sign_one(
+/// One signature by `POST /sign`, or several by `POST /sign/batch`.
+async fn sign_some(
     connection: &Connection,
     key: &CertifiedKey,
     subject: Subject,
-    nonce: u64,
+    (first, batch): (u64, usize),
 ) -> Result<(), CliError> {
-    let order = SignOrder {
+    let order = |number| SignOrder {
         key,
-        payload: subject.payload(nonce),
+        payload: subject.payload(number),
         options: IntentOptions::default(),
     };
-    sign(connection, &order, None).await.map(drop)
+    if batch == 1 {
+        return sign(connection, &order(first), None).await.map(drop);
+    }
+    let orders: Vec<_> = (first..).take(batch).map(order).collect();
+    sign_batch(connection, &orders).await
 }
 
 async fn bench_keygen(
@@ -123,7 +136,7 @@ async fn bench_keygen(
     report.signed = "key creations, one intent and one HMAC each, every certificate verified with \
                      the manifest and every address recomputed"
         .to_owned();
-    for load in loads(&args, None)? {
+    for load in loads(&args, None, 1)? {
         note(context.console, &load);
         let run = measure(&connection, &load, &pids, &one).await?;
         report.runs.push(run);
@@ -159,7 +172,7 @@ fn order(
     CreateOrder::read(create, &connection.manifest)
 }
 
-fn loads(args: &LoadArgs, rate: Option<f64>) -> Result<Vec<Load>, CliError> {
+fn loads(args: &LoadArgs, rate: Option<f64>, batch: usize) -> Result<Vec<Load>, CliError> {
     let (warmup, length) = (
         Duration::from_secs(args.warmup),
         Duration::from_secs(args.seconds),
@@ -172,6 +185,7 @@ fn loads(args: &LoadArgs, rate: Option<f64>) -> Result<Vec<Load>, CliError> {
         Some(rate) if rate > 0.0 && rate <= 100_000.0 => Ok(vec![Load {
             concurrency: None,
             rate: Some(rate),
+            batch,
             warmup,
             length,
         }]),
@@ -183,6 +197,7 @@ fn loads(args: &LoadArgs, rate: Option<f64>) -> Result<Vec<Load>, CliError> {
             let load = |n: &usize| Load {
                 concurrency: Some(*n),
                 rate: None,
+                batch,
                 warmup,
                 length,
             };

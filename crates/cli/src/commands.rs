@@ -16,6 +16,7 @@ mod verify;
 
 use quorate_intent::Manifest;
 
+pub(crate) use batch::sign_batch;
 pub(crate) use key::{CreateOrder, create_key, fetch_key};
 pub(crate) use payload::Payload;
 pub(crate) use sign::{SignOrder, sign};

@@ -26,6 +26,9 @@ pub enum BenchAction {
         /// Open loop: start so many signatures a second, whatever becomes of them
         #[arg(long, value_name = "PER_SECOND")]
         rate: Option<f64>,
+        /// Signatures asked for in one request, by POST /sign/batch
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=100))]
+        batch: Option<u8>,
     },
     /// Creation of keys, each certificate verified
     Keygen {

@@ -19,6 +19,8 @@ pub(super) struct Load {
     pub(super) concurrency: Option<usize>,
     /// Open loop: requests a second.
     pub(super) rate: Option<f64>,
+    /// Signatures or keys that one request asks for; each counts with the time of its request.
+    pub(super) batch: usize,
     pub(super) warmup: Duration,
     pub(super) length: Duration,
 }
@@ -26,9 +28,13 @@ pub(super) struct Load {
 impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.concurrency, self.rate) {
-            (Some(concurrency), _) => write!(f, "{concurrency} at a time"),
-            (None, rate) => write!(f, "{} a second", rate.unwrap_or_default()),
+            (Some(concurrency), _) => write!(f, "{concurrency} at a time")?,
+            (None, rate) => write!(f, "{} a second", rate.unwrap_or_default())?,
         }
+        if self.batch > 1 {
+            write!(f, ", batches of {}", self.batch)?;
+        }
+        Ok(())
     }
 }
 
@@ -44,9 +50,9 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    fn count(&mut self, result: Result<(), CliError>, latency: Duration) {
+    fn count(&mut self, result: Result<(), CliError>, latency: Duration, batch: usize) {
         match result {
-            Ok(()) => self.latencies.push(latency),
+            Ok(()) => self.latencies.extend(std::iter::repeat_n(latency, batch)),
             Err(error) => *self.errors.entry(code(&error)).or_default() += 1,
         }
     }
@@ -90,9 +96,10 @@ impl Load {
     {
         let start = Instant::now();
         let mut measured = match (self.concurrency, self.rate) {
-            (None, Some(rate)) => open_loop(start, self.length, rate, one).await,
+            (None, Some(rate)) => open_loop(start, self.length, (rate, self.batch), one).await,
             (concurrency, _) => {
-                closed_loop(start + self.length, concurrency.unwrap_or(1), one).await
+                let callers = concurrency.unwrap_or(1);
+                closed_loop(start + self.length, (callers, self.batch), one).await
             }
         };
         measured.elapsed = start.elapsed();
@@ -100,7 +107,7 @@ impl Load {
     }
 }
 
-async fn closed_loop<F, R>(end: Instant, concurrency: usize, one: F) -> Measured
+async fn closed_loop<F, R>(end: Instant, (concurrency, batch): (usize, usize), one: F) -> Measured
 where
     F: Fn() -> R + Clone + Send + Sync + 'static,
     R: Future<Output = Result<(), CliError>> + Send + 'static,
@@ -113,7 +120,7 @@ where
             while Instant::now() < end {
                 let sent = Instant::now();
                 let result = one().await;
-                measured.count(result, sent.elapsed());
+                measured.count(result, sent.elapsed(), batch);
             }
             measured
         });
@@ -126,7 +133,12 @@ where
 }
 
 /// A slow service does not slow the load down: latency counts from when a request was due.
-async fn open_loop<F, R>(start: Instant, length: Duration, rate: f64, one: F) -> Measured
+async fn open_loop<F, R>(
+    start: Instant,
+    length: Duration,
+    (rate, batch): (f64, usize),
+    one: F,
+) -> Measured
 where
     F: Fn() -> R + Clone + Send + Sync + 'static,
     R: Future<Output = Result<(), CliError>> + Send + 'static,
@@ -142,7 +154,7 @@ where
         tokio::time::sleep_until(due.into()).await;
         while let Some(done) = in_flight.try_join_next() {
             let (result, latency) = done.expect("requests do not panic");
-            measured.count(result, latency);
+            measured.count(result, latency, batch);
         }
         if in_flight.len() < MAX_IN_FLIGHT {
             let request = one();
@@ -154,7 +166,7 @@ where
     }
     while let Some(done) = in_flight.join_next().await {
         let (result, latency) = done.expect("requests do not panic");
-        measured.count(result, latency);
+        measured.count(result, latency, batch);
     }
     measured
 }
@@ -171,6 +183,7 @@ mod tests {
         Load {
             concurrency,
             rate,
+            batch: 1,
             warmup: Duration::ZERO,
             length,
         }
@@ -192,6 +205,20 @@ mod tests {
         let measured = load(Some(3), None).run(one).await;
         assert_eq!(seen.load(Ordering::SeqCst), 3);
         assert!(measured.latencies.len() >= 3 && measured.errors.is_empty());
+    }
+
+    #[tokio::test]
+    async fn batch__should_count_each_of_its_signatures() {
+        let one = || async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Ok(())
+        };
+        let load = Load {
+            batch: 10,
+            ..load(Some(1), None)
+        };
+        let latencies = load.run(one).await.latencies;
+        assert!(!latencies.is_empty() && latencies.len().is_multiple_of(10));
     }
 
     #[tokio::test]

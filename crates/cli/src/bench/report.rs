@@ -16,6 +16,8 @@ use crate::console::{Report, table};
 pub(super) struct Run {
     concurrency: Option<usize>,
     rate_per_second: Option<f64>,
+    /// Signatures in one request.
+    batch: usize,
     seconds: f64,
     completed: u64,
     signatures_per_second: f64,
@@ -51,6 +53,7 @@ impl Run {
         Self {
             concurrency: load.concurrency,
             rate_per_second: load.rate,
+            batch: load.batch,
             seconds: rounded(seconds),
             completed,
             signatures_per_second: rounded(count(completed) / seconds.max(f64::MIN_POSITIVE)),
@@ -121,10 +124,13 @@ impl BenchReport {
 
     fn human(&self) -> String {
         let row = |run: &Run| {
-            let load = match (run.concurrency, run.rate_per_second) {
+            let mut load = match (run.concurrency, run.rate_per_second) {
                 (Some(concurrency), _) => format!("{concurrency} at a time"),
                 (None, rate) => format!("{}/s", rate.unwrap_or_default()),
             };
+            if run.batch > 1 {
+                load += &format!(", batches of {}", run.batch);
+            }
             vec![
                 load,
                 format!("{:.1}", run.signatures_per_second),
@@ -191,6 +197,7 @@ mod tests {
         let load = Load {
             concurrency: Some(2),
             rate: None,
+            batch: 1,
             warmup: Duration::ZERO,
             length: Duration::from_secs(1),
         };

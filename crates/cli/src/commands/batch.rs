@@ -82,6 +82,27 @@ fn read_payloads(path: &Path) -> Result<Vec<Payload>, CliError> {
     Ok(payloads)
 }
 
+/// Asks for signatures in one call, waits for all and verifies each.
+pub(crate) async fn sign_batch(
+    connection: &Connection,
+    orders: &[SignOrder<'_>],
+) -> Result<(), CliError> {
+    for (order, item) in orders.iter().zip(ask(connection, orders).await?) {
+        let signed = item.data.filter(|result| result.signature.is_some());
+        let Some(result) = signed else {
+            let why = item.error.map(|error| error.code).unwrap_or_default();
+            let what = format!("a signature of the batch was not made: {why}");
+            return Err(CliError::failed(what, "see the service's log"));
+        };
+        let Payload {
+            message_type,
+            bytes,
+        } = &order.payload;
+        verified_signature(order.key, *message_type, bytes, &result)?;
+    }
+    Ok(())
+}
+
 /// Asks until every request has ended. An equal request joins its own session.
 async fn ask(
     connection: &Connection,
