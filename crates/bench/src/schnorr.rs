@@ -33,8 +33,6 @@ pub(crate) fn measure(effort: Effort, stage: &mut Stage, report: &mut EngineRepo
         sign::<Ed25519>(effort, stage, report, (t, n), &[TaprootTweak::None])?;
         let tweaks = [TaprootTweak::None, TaprootTweak::KeyPath];
         sign::<Secp256k1>(effort, stage, report, (t, n), &tweaks)?;
-    }
-    for (t, n) in COMMITTEES {
         frost::measure(effort, report, (t, n))?;
     }
     Ok(())

@@ -2,6 +2,7 @@
 //! verifies each signature and ends with an error if one is not valid.
 
 #![allow(non_snake_case, reason = "test names are subject__should_result")]
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::process::Command;
 
