@@ -147,44 +147,98 @@ pub(crate) struct Measured {
 /// The name of the whole, beside its parts.
 pub(crate) const TOTAL: &str = "total";
 
+/// Does something once, and says what it took.
+pub(crate) type Contestant<'a> = Box<dyn FnMut() -> Result<Run> + 'a>;
+
 /// Measures runs, each of which measures its parts.
 ///
 /// # Errors
 /// The first that a run gives.
-pub(crate) fn measure_runs(
+pub(crate) fn measure_runs(effort: Effort, run: impl FnMut() -> Result<Run>) -> Result<Measured> {
+    let measured = measure_together(effort, vec![Box::new(run)])?.pop();
+    measured.context("nothing was measured")
+}
+
+/// Measures several that are to be compared: a batch of each in turn, so that whatever else the
+/// machine does meets all of them.
+///
+/// # Errors
+/// The first that a run gives.
+pub(crate) fn measure_together(
     effort: Effort,
-    mut run: impl FnMut() -> Result<Run>,
-) -> Result<Measured> {
-    let first = run()?;
-    let (batches, runs_per_batch) = effort.plan(first.parts.sum());
-    let mut means = Vec::new();
-    if !effort.warms_up && runs_per_batch == 1 {
-        means.push(first.parts.clone());
+    contestants: Vec<Contestant<'_>>,
+) -> Result<Vec<Measured>> {
+    let started = contestants
+        .into_iter()
+        .map(|run| Series::start(effort, run));
+    let mut all = started.collect::<Result<Vec<_>>>()?;
+    while all.iter().any(Series::is_wanting) {
+        for series in all.iter_mut().filter(|series| series.is_wanting()) {
+            series.add_batch()?;
+        }
     }
-    while means.len() < batches {
+    all.iter().map(Series::measured).collect()
+}
+
+/// The batches of one contestant so far.
+struct Series<'a> {
+    run: Contestant<'a>,
+    first: Run,
+    batches: usize,
+    runs_per_batch: u32,
+    means: Vec<Parts>,
+}
+
+impl<'a> Series<'a> {
+    /// Runs once, to warm up and to see how long it takes.
+    fn start(effort: Effort, mut run: Contestant<'a>) -> Result<Self> {
+        let first = run()?;
+        let (batches, runs_per_batch) = effort.plan(first.parts.sum());
+        let mut means = Vec::new();
+        if !effort.warms_up && runs_per_batch == 1 {
+            means.push(first.parts.clone());
+        }
+        Ok(Self {
+            run,
+            first,
+            batches,
+            runs_per_batch,
+            means,
+        })
+    }
+
+    fn is_wanting(&self) -> bool {
+        self.means.len() < self.batches
+    }
+
+    fn add_batch(&mut self) -> Result<()> {
         let mut sum = Parts::default();
-        for _ in 0..runs_per_batch {
-            sum.merge(&run()?.parts);
+        for _ in 0..self.runs_per_batch {
+            sum.merge(&(self.run)()?.parts);
         }
-        means.push(sum.divided(runs_per_batch));
+        self.means.push(sum.divided(self.runs_per_batch));
+        Ok(())
     }
-    let figure = |time: &dyn Fn(&Parts) -> Duration| {
-        Figure::of(means.iter().map(time)).context("no batch was measured")
-    };
-    let mut figures = Vec::new();
-    // A run of one part is that part.
-    if first.parts.0.len() > 1 {
-        for (part, _) in &first.parts.0 {
-            figures.push((*part, figure(&|parts| parts.get(part))?));
+
+    fn measured(&self) -> Result<Measured> {
+        let figure = |time: &dyn Fn(&Parts) -> Duration| {
+            Figure::of(self.means.iter().map(time)).context("no batch was measured")
+        };
+        let mut figures = Vec::new();
+        // A run of one part is that part.
+        if self.first.parts.0.len() > 1 {
+            for (part, _) in &self.first.parts.0 {
+                figures.push((*part, figure(&|parts| parts.get(part))?));
+            }
         }
+        figures.push((TOTAL, figure(&Parts::sum)?));
+        Ok(Measured {
+            figures,
+            bytes_sent: self.first.bytes_sent,
+            batches: self.batches,
+            runs_per_batch: self.runs_per_batch,
+        })
     }
-    figures.push((TOTAL, figure(&Parts::sum)?));
-    Ok(Measured {
-        figures,
-        bytes_sent: first.bytes_sent,
-        batches,
-        runs_per_batch,
-    })
 }
 
 /// Measures something without parts, which may be shorter than a look at the clock.
@@ -243,6 +297,24 @@ mod tests {
             [("first", 400.0), ("second", 100.0), (TOTAL, 500.0)]
         );
         assert_eq!((measured.batches, measured.runs_per_batch), (3, 2));
+    }
+
+    #[test]
+    fn contestants__should_take_turns() {
+        let order = std::cell::RefCell::new(Vec::new());
+        let contestant = |name: &'static str| -> Contestant<'_> {
+            let order = &order;
+            Box::new(move || {
+                order.borrow_mut().push(name);
+                let mut run = Run::default();
+                run.parts.add("all", Duration::from_millis(1));
+                Ok(run)
+            })
+        };
+        let both = vec![contestant("ours"), contestant("theirs")];
+        let measured = measure_together(Effort::QUICK, both).unwrap();
+        assert_eq!(measured.len(), 2);
+        assert_eq!(*order.borrow(), ["ours", "theirs"].repeat(3));
     }
 
     #[test]

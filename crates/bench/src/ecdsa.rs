@@ -9,7 +9,7 @@ use quorate_dkls23::{CheckedShare, PairSetup, PairState, Pairs, ShareInput, Sign
 use quorate_types::{Digest32, PartyIndex};
 use quorate_verify::verify_ecdsa;
 
-use crate::cpu::{Effort, Run, measure_loop, measure_runs};
+use crate::cpu::{Contestant, Effort, Run, measure_loop, measure_runs};
 use crate::keygen;
 use crate::others::{cait_sith, dkls23};
 use crate::report::{EngineReport, OURS, Subject};
@@ -38,13 +38,16 @@ pub(crate) fn measure(effort: Effort, stage: &mut Stage, report: &mut EngineRepo
         .map(|(t, n)| Committee::new(stage, t, n))
         .collect::<Result<Vec<_>>>()?;
     let states = dkls23::set_up(effort, report)?;
-    // All engines one after the other for each committee, so that they find the same machine.
     for committee in &committees {
-        sign(effort, stage, report, committee)?;
-        dkls23::sign(effort, report, committee, &states)?;
+        let mut contestants = vec![
+            contestant(stage, committee),
+            dkls23::contestant(committee, &states)?,
+        ];
         if SMALL.contains(&committee.size()) {
-            cait_sith::measure(effort, report, committee.size())?;
+            cait_sith::key_generation(effort, report, committee.size())?;
+            contestants.push(cait_sith::contestant(committee.size())?);
         }
+        report.compare(effort, contestants)?;
     }
     for committee in &committees {
         check_share(effort, report, committee)?;
@@ -188,16 +191,10 @@ fn set_up(effort: Effort, stage: &mut Stage, report: &mut EngineReport) -> Resul
     Ok(())
 }
 
-fn sign(
-    effort: Effort,
-    stage: &mut Stage,
-    report: &mut EngineReport,
-    committee: &Committee,
-) -> Result<()> {
-    let measured = measure_runs(effort, || committee.sign(stage))?;
+fn contestant<'a>(stage: &'a mut Stage, committee: &'a Committee) -> (Subject, Contestant<'a>) {
     let what = format!("sign {}", committee.name());
-    report.add(&subject(OURS, what, committee.min_signers), &measured);
-    Ok(())
+    let subject = subject(OURS, what, committee.min_signers);
+    (subject, Box::new(|| committee.sign(stage)))
 }
 
 fn check_share(effort: Effort, report: &mut EngineReport, committee: &Committee) -> Result<()> {

@@ -6,7 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use quorate_types::UnixSeconds;
 use serde::Serialize;
 
-use crate::cpu::{Figure, Measured, TOTAL};
+use anyhow::Result;
+
+use crate::cpu::{Contestant, Effort, Figure, Measured, TOTAL, measure_together};
 use crate::machine::Machine;
 
 /// Who made the code that was measured, in the column `engine`.
@@ -95,6 +97,23 @@ impl EngineReport {
                 runs_per_batch: measured.runs_per_batch,
             });
         }
+    }
+
+    /// Measures all of these in turn, and adds them.
+    ///
+    /// # Errors
+    /// The first that a run gives.
+    pub(crate) fn compare(
+        &mut self,
+        effort: Effort,
+        contestants: Vec<(Subject, Contestant<'_>)>,
+    ) -> Result<()> {
+        let (subjects, runs): (Vec<_>, Vec<_>) = contestants.into_iter().unzip();
+        let measured = measure_together(effort, runs)?;
+        for (subject, measured) in subjects.iter().zip(&measured) {
+            self.add(subject, measured);
+        }
+        Ok(())
     }
 
     /// Nothing more will be added.

@@ -1,14 +1,18 @@
 //! Ed25519 and BIP340: our FROST, then the plain crates `frost-ed25519` and `frost-secp256k1-tr`.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
+use frost_core::Ciphersuite;
+use frost_ed25519::Ed25519Sha512;
+use frost_secp256k1_tr::Secp256K1Sha256TR;
 use quorate_crypto::{Ed25519, Group, KeyShare, Secp256k1};
 use quorate_frost::{CheckedShare, Payload, Sign, TaprootTweak};
 use quorate_types::{Curve, PartyIndex};
 use quorate_verify::{taproot_output_key, verify_bip340, verify_ed25519};
 
-use crate::cpu::{Effort, Run, measure_loop, measure_runs};
+use crate::cpu::{Contestant, Effort, Run, measure_loop};
 use crate::ecdsa::digest;
 use crate::keygen;
 use crate::others::frost;
@@ -29,11 +33,12 @@ struct Committee {
 }
 
 pub(crate) fn measure(effort: Effort, stage: &mut Stage, report: &mut EngineReport) -> Result<()> {
+    let ed25519 = ("frost-ed25519 3.0.0", [TaprootTweak::None].as_slice());
+    let tweaks = [TaprootTweak::None, TaprootTweak::KeyPath];
+    let taproot = ("frost-secp256k1-tr 3.0.0", tweaks.as_slice());
     for (t, n) in COMMITTEES {
-        sign::<Ed25519>(effort, stage, report, (t, n), &[TaprootTweak::None])?;
-        let tweaks = [TaprootTweak::None, TaprootTweak::KeyPath];
-        sign::<Secp256k1>(effort, stage, report, (t, n), &tweaks)?;
-        frost::measure(effort, report, (t, n))?;
+        compare::<Ed25519, Ed25519Sha512>(effort, stage, report, ed25519, (t, n))?;
+        compare::<Secp256k1, Secp256K1Sha256TR>(effort, stage, report, taproot, (t, n))?;
     }
     Ok(())
 }
@@ -122,24 +127,30 @@ impl Committee {
     }
 }
 
-fn sign<G: Group>(
+/// Our signatures with each tweak, and those of the plain crate.
+fn compare<G: Group, C: Ciphersuite>(
     effort: Effort,
     stage: &mut Stage,
     report: &mut EngineReport,
+    (theirs, tweaks): (&'static str, &[TaprootTweak]),
     (t, n): (u8, u8),
-    tweaks: &[TaprootTweak],
 ) -> Result<()> {
     let committee = Committee::new::<G>(stage, t, n)?;
     let scheme = scheme(G::CURVE);
+    let stage = RefCell::new(stage);
+    let mut contestants = Vec::new();
     for tweak in tweaks {
-        let measured = measure_runs(effort, || committee.sign::<G>(stage, *tweak))?;
         let path = match tweak {
             TaprootTweak::KeyPath => ", key path",
             _ => "",
         };
-        let what = format!("{scheme} sign {t}-of-{n}{path}");
-        report.add(&subject(OURS, what, t), &measured);
+        let subject = subject(OURS, format!("{scheme} sign {t}-of-{n}{path}"), t);
+        let sign = || committee.sign::<G>(&mut stage.borrow_mut(), *tweak);
+        contestants.push((subject, Box::new(sign) as Contestant<'_>));
     }
+    contestants.push(frost::contestant::<C>(theirs, G::CURVE, (t, n))?);
+    report.compare(effort, contestants)?;
+
     let measured = measure_loop(effort, || drop(CheckedShare::new(&committee.first)))?;
     let what = format!("{scheme} check of a share {t}-of-{n}");
     report.add(&subject(OURS, what, 1), &measured);

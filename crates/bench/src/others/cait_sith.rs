@@ -12,9 +12,9 @@ use k256_of_cait_sith::elliptic_curve::ops::Reduce;
 use k256_of_cait_sith::elliptic_curve::point::AffineCoordinates as _;
 use k256_of_cait_sith::{Scalar, Secp256k1, U256};
 
-use crate::cpu::{Effort, Run, measure_runs};
+use crate::cpu::{Contestant, Effort, Run, measure_runs};
 use crate::ecdsa::{digest, must_be_valid, subject};
-use crate::report::EngineReport;
+use crate::report::{EngineReport, Subject};
 
 const ENGINE: &str = "cait-sith 0.8.0";
 
@@ -22,11 +22,15 @@ type Key = KeygenOutput<Secp256k1>;
 type Triple = TripleGenerationOutput<Secp256k1>;
 type Outputs<T> = BTreeMap<Participant, T>;
 
-/// Measures key generation and signatures of a committee of its own.
+/// Measures key generation.
 ///
 /// # Errors
-/// If the crate fails, or makes a signature that is not valid.
-pub(crate) fn measure(effort: Effort, report: &mut EngineReport, (t, n): (u8, u8)) -> Result<()> {
+/// If the crate fails.
+pub(crate) fn key_generation(
+    effort: Effort,
+    report: &mut EngineReport,
+    (t, n): (u8, u8),
+) -> Result<()> {
     let measured = measure_runs(effort, || {
         let mut run = Run::default();
         make_key(t, n, &mut run)?;
@@ -34,15 +38,22 @@ pub(crate) fn measure(effort: Effort, report: &mut EngineReport, (t, n): (u8, u8
     })?;
     let what = format!("key generation {t}-of-{n}");
     report.add(&subject(ENGINE, what, n), &measured);
+    Ok(())
+}
 
+/// Signatures of a committee with a key of its own, to be measured.
+///
+/// # Errors
+/// If the crate fails.
+pub(crate) fn contestant((t, n): (u8, u8)) -> Result<(Subject, Contestant<'static>)> {
     let keys = make_key(t, n, &mut Run::default())?;
     let mut number = 0;
-    let measured = measure_runs(effort, || {
+    let run = move || {
         number += 1;
         sign_once(&keys, t, number)
-    })?;
-    report.add(&subject(ENGINE, format!("sign {t}-of-{n}"), t), &measured);
-    Ok(())
+    };
+    let subject = subject(ENGINE, format!("sign {t}-of-{n}"), t);
+    Ok((subject, Box::new(run)))
 }
 
 fn participants(count: u8) -> Vec<Participant> {

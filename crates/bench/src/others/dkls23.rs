@@ -11,9 +11,9 @@ use k256::elliptic_curve::group::GroupEncoding as _;
 use k256::{AffinePoint, Scalar, Secp256k1};
 use quorate_dkls23::ShareInput;
 
-use crate::cpu::{Effort, Parts, Run, measure_runs};
+use crate::cpu::{Contestant, Effort, Parts, Run, measure_runs};
 use crate::ecdsa::{Committee, digest, must_be_valid, subject};
-use crate::report::EngineReport;
+use crate::report::{EngineReport, Subject};
 
 const ENGINE: &str = "dkls23 0.6.2";
 
@@ -37,30 +37,28 @@ pub(crate) fn set_up(effort: Effort, report: &mut EngineReport) -> Result<[State
     last.context("no pair was set up")
 }
 
-/// Measures signatures of a committee.
+/// Signatures of a committee, to be measured.
 ///
 /// - `states`: one for all pairs. Cost and signatures are the same as with one for each pair, which
 ///   would take half a minute to make.
 ///
 /// # Errors
-/// If the crate fails, or makes a signature that is not valid.
-pub(crate) fn sign(
-    effort: Effort,
-    report: &mut EngineReport,
-    committee: &Committee,
+/// If the crate does not take the shares.
+pub(crate) fn contestant<'a>(
+    committee: &'a Committee,
     states: &[State; 2],
-) -> Result<()> {
+) -> Result<(Subject, Contestant<'a>)> {
     let signers = Signers::new(committee, states)?;
+    let what = format!("sign {}", committee.name());
     let mut number = 0;
-    let measured = measure_runs(effort, || {
+    let run = move || {
         number += 1;
         let (run, signature) = signers.sign(number)?;
         must_be_valid(&committee.public_key, &digest(number), &signature)?;
         Ok(run)
-    })?;
-    let what = format!("sign {}", committee.name());
-    report.add(&subject(ENGINE, what, committee.min_signers), &measured);
-    Ok(())
+    };
+    let subject = subject(ENGINE, what, committee.min_signers);
+    Ok((subject, Box::new(run)))
 }
 
 /// Both directions.

@@ -6,49 +6,38 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, anyhow};
 use frost_core::keys::{IdentifierList, KeyPackage, PublicKeyPackage, generate_with_dealer};
 use frost_core::{Ciphersuite, Identifier, SigningPackage, aggregate, round1, round2};
-use frost_ed25519::Ed25519Sha512;
 use frost_ed25519::rand_core as engine;
-use frost_secp256k1_tr::Secp256K1Sha256TR;
 use quorate_types::Curve;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
-use crate::cpu::{Effort, Parts, Run, measure_runs};
+use crate::cpu::{Contestant, Parts, Run};
 use crate::ecdsa::digest;
-use crate::report::EngineReport;
+use crate::report::Subject;
 use crate::schnorr::{must_be_valid, scheme, subject};
 
-pub(crate) fn measure(
-    effort: Effort,
-    report: &mut EngineReport,
-    committee: (u8, u8),
-) -> Result<()> {
-    let ed25519 = ("frost-ed25519 3.0.0", Curve::Ed25519);
-    measure_one::<Ed25519Sha512>(effort, report, ed25519, committee)?;
-    let taproot = ("frost-secp256k1-tr 3.0.0", Curve::Secp256k1);
-    measure_one::<Secp256K1Sha256TR>(effort, report, taproot, committee)
-}
-
-fn measure_one<C: Ciphersuite>(
-    effort: Effort,
-    report: &mut EngineReport,
-    (engine, curve): (&'static str, Curve),
+/// Signatures with a key of its own, to be measured.
+///
+/// # Errors
+/// If the crate fails.
+pub(crate) fn contestant<C: Ciphersuite>(
+    engine: &'static str,
+    curve: Curve,
     (t, n): (u8, u8),
-) -> Result<()> {
+) -> Result<(Subject, Contestant<'static>)> {
     let mut rng = EngineRng(ChaCha20Rng::seed_from_u64(2));
     let keys = Keys::<C>::new(t, n, &mut rng)?;
     let public_key = keys.public.verifying_key().serialize().map_err(failed)?;
     let mut number = 0;
-    let measured = measure_runs(effort, || {
+    let run = move || {
         number += 1;
         let digest = digest(number);
         let (run, signature) = keys.sign(&digest, &mut rng)?;
         must_be_valid(curve, &public_key, &digest, &signature)?;
         Ok(run)
-    })?;
+    };
     let what = format!("{} sign {t}-of-{n}", scheme(curve));
-    report.add(&subject(engine, what, t), &measured);
-    Ok(())
+    Ok((subject(engine, what, t), Box::new(run)))
 }
 
 /// The parts of a key that its first `t` parties sign with.
