@@ -18,7 +18,8 @@ use crate::stage::{Played, Stage};
 const SECTION: &str = "ECDSA";
 /// `t` and `n` that signing is measured with.
 const COMMITTEES: [(u8, u8); 4] = [(2, 3), (3, 5), (5, 9), (10, 20)];
-/// Of these, those that `cait-sith` is measured with: its triples take seconds in larger ones.
+/// Of these, those that `cait-sith` is measured with: in larger ones its triples would take most of
+/// the time of the whole.
 const SMALL: [(u8, u8); 2] = [(2, 3), (3, 5)];
 
 /// A key, and what its first `t` parties need to sign with it.

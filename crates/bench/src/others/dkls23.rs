@@ -40,7 +40,7 @@ pub(crate) fn set_up(effort: Effort, report: &mut EngineReport) -> Result<[State
 /// Signatures of a committee, to be measured.
 ///
 /// - `states`: one for all pairs. Cost and signatures are the same as with one for each pair, which
-///   would take half a minute to make.
+///   would take most of a minute to make.
 ///
 /// # Errors
 /// If the crate does not take the shares.
