@@ -31,10 +31,11 @@ test: ## Everything: checks, all tests, simulations, other libraries, the demo
 check: ## What can be checked in minutes: format, lints, tidy, licences, docs, unit tests
 	@scripts/check.sh
 
-bench: ## Measure signatures and key creation; results in target/bench-*.json
+bench: ## Measure the engines alone, then signatures and key creation; results in target/bench-*.json
 	@scripts/setup.sh build
 	@QUORATE_COMMIT=$$(git describe --always --dirty 2>/dev/null || true) \
-	    cargo build --release --locked --package quorate-cli --package quorate-participant
+	    cargo build --release --locked --package quorate-cli --package quorate-participant \
+	    --package quorate-bench
 	@BENCH_OUT="$(BENCH_OUT)" scripts/bench.sh
 
 soak: ## Simulations with more seeds (SOAK_SEEDS, 200000)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# `make bench`: a cluster on this machine, signatures and key creation under load.
+# `make bench`: the engines alone, then a cluster on this machine, signatures and key creation under
+# load.
 # Writes bench-*.json into BENCH_OUT, each with the machine's description.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,6 +9,10 @@ out=${BENCH_OUT:-$PWD/target}
 seconds=${BENCH_SECONDS:-10}
 quorate=$CARGO_TARGET_DIR/release/quorate
 mkdir -p "$out"
+
+# Before the cluster runs, which would take the cores.
+printf '== engines alone\n'
+"$CARGO_TARGET_DIR/release/quorate-bench" --save "$out/bench-engine.json"
 
 folder=$(mktemp -d)
 stop() {

@@ -72,6 +72,7 @@ fn is_test_path(path: &str) -> bool {
         "/examples/",
         "/benches/",
         "crates/testkit/",
+        "crates/bench/",
         "fuzz/",
     ];
     path.ends_with("/tests.rs") || folders.iter().any(|folder| path.contains(folder))
@@ -168,6 +169,7 @@ mod tests {
         assert_eq!(shipped, [1, 6]);
         assert_eq!(source.crate_name(), Some("a"));
         assert!(Source::parse("crates/a/tests/x.rs", "").unwrap().is_test);
+        assert!(Source::parse("crates/bench/src/x.rs", "").unwrap().is_test);
     }
 
     #[test]

@@ -54,12 +54,17 @@ pub(super) async fn run(context: &Context, args: LiftBanArgs) -> Result<Report, 
             format!("/nodes/{node}/lift-ban"),
             built.intent.idempotency_key.as_str(),
         );
-        let answer = client.post::<LiftedBan>(&path, &request, Some(name)).await?;
+        let answer = client
+            .post::<LiftedBan>(&path, &request, Some(name))
+            .await?;
         lifted.push(answer.data);
     }
     let lines = lifted.iter().map(|ban| {
         let nodes = ban.nodes.join(" and ");
-        format!("{nodes} may make new pair state in place of {}", ban.generation)
+        format!(
+            "{nodes} may make new pair state in place of {}",
+            ban.generation
+        )
     });
     let text = lines.collect::<Vec<_>>().join("\n");
     Ok(Report::new(&lifted, text))
@@ -76,7 +81,10 @@ async fn banned(
         let view = client.get::<NodeView>(&format!("/nodes/{one}")).await?.data;
         let pair = view.pairs.iter().find(|pair| pair.peer == other.as_str());
         for generation in pair.into_iter().flat_map(|pair| &pair.banned) {
-            generations.insert(parse::<Digest32>("a generation of the service", generation)?);
+            generations.insert(parse::<Digest32>(
+                "a generation of the service",
+                generation,
+            )?);
         }
     }
     if generations.is_empty() {

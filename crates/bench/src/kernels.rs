@@ -1,0 +1,184 @@
+//! The inner loops of `quorate-kernels`, and the library functions that signatures are made of, at
+//! the sizes of one DKLs23 signature with one counterparty.
+
+use std::hint::black_box;
+
+use anyhow::{Result, ensure};
+use quorate_kernels::{CheckHash, Residue, Row, Tccr, WideSum, multiply_base, transpose};
+use quorate_verify::{EcdsaSignature, recover_ecdsa, verify_bip340, verify_ecdsa, verify_ed25519};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::Rng as _;
+use secp256k1::{Keypair, Message, PublicKey, SecretKey, ecdh};
+use sha2::{Digest as _, Sha256};
+
+use crate::cpu::{Effort, measure_loop};
+use crate::report::{EngineReport, OURS, Subject};
+use crate::stage::Stage;
+
+/// OTs of one extension.
+const OTS: usize = 416;
+/// Base OTs: rows of an extension.
+const ROWS: usize = 128;
+/// Bytes of one message of corrections, which is hashed once: 416 · 3 · 32.
+const LONG: usize = 39_936;
+
+pub(crate) fn measure(effort: Effort, stage: &mut Stage, report: &mut EngineReport) -> Result<()> {
+    let mut bench = Bench { effort, report };
+    let rng = &mut stage.rng;
+    extension(&mut bench, rng)?;
+    products(&mut bench, rng)?;
+    points(&mut bench, rng)?;
+    signatures(&mut bench, rng)?;
+    hashes(&mut bench, rng)
+}
+
+struct Bench<'a> {
+    effort: Effort,
+    report: &'a mut EngineReport,
+}
+
+impl Bench<'_> {
+    fn row(&mut self, engine: &'static str, what: &str, act: impl FnMut()) -> Result<()> {
+        let subject = Subject {
+            section: "kernels",
+            engine,
+            what: what.to_owned(),
+            parties: 1,
+        };
+        self.report.add(&subject, &measure_loop(self.effort, act)?);
+        Ok(())
+    }
+}
+
+fn block(rng: &mut ChaCha20Rng) -> u128 {
+    u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64())
+}
+
+fn residue(rng: &mut ChaCha20Rng) -> Residue {
+    Residue::from_blocks(block(rng), block(rng))
+}
+
+fn bytes<const N: usize>(rng: &mut ChaCha20Rng) -> [u8; N] {
+    let mut bytes = [0; N];
+    rng.fill_bytes(&mut bytes);
+    bytes
+}
+
+fn extension(bench: &mut Bench<'_>, rng: &mut ChaCha20Rng) -> Result<()> {
+    let seeds: [u128; ROWS] = std::array::from_fn(|_| block(rng));
+    let mut rows: Box<[Row; ROWS]> = Box::new([[0; 5]; ROWS]);
+    bench.row(OURS, "AES hash, 128 to 5 blocks", || {
+        let hash = Tccr::new(black_box(7));
+        hash.hash(1, 0, black_box(&seeds), black_box(rows.as_mut_slice()));
+    })?;
+
+    let pads: Vec<u128> = (0..2 * OTS).map(|_| block(rng)).collect();
+    let mut blocks = vec![[0_u128; 6]; 2 * OTS];
+    bench.row(OURS, "AES hash, 2 x 416 to 6 blocks", || {
+        let hash = Tccr::new(black_box(7));
+        for (pads, blocks) in pads.chunks(OTS).zip(blocks.chunks_mut(OTS)) {
+            hash.hash(2, 0, black_box(pads), black_box(blocks));
+        }
+    })?;
+
+    let mut columns = [0_u128; OTS];
+    bench.row(OURS, "bit transpose, 128 x 416", || {
+        transpose(black_box(&rows), black_box(&mut columns));
+    })?;
+
+    let keys = [block(rng), block(rng)];
+    bench.row(OURS, "check hash, 128 rows", || {
+        let check = CheckHash::new(black_box(keys));
+        for row in rows.iter() {
+            black_box(check.fold(black_box(row)));
+        }
+    })
+}
+
+fn products(bench: &mut Bench<'_>, rng: &mut ChaCha20Rng) -> Result<()> {
+    let gadget: Vec<Residue> = (0..OTS).map(|_| residue(rng)).collect();
+    let values: Vec<[Residue; 3]> = (0..OTS)
+        .map(|_| std::array::from_fn(|_| residue(rng)))
+        .collect();
+    bench.row(OURS, "832 products, two sums", || {
+        let (mut first_sum, mut second_sum) = (WideSum::new(), WideSum::new());
+        for (entry, [first, second, _]) in gadget.iter().zip(black_box(&values)) {
+            first_sum.add_product(entry, first);
+            second_sum.add_product(entry, second);
+        }
+        black_box([first_sum.reduce(), second_sum.reduce()]);
+    })?;
+
+    let theta = [residue(rng), residue(rng)];
+    bench.row(OURS, "416 combined and reduced", || {
+        let [theta_first, theta_second] = black_box(&theta);
+        for [first, second, third] in black_box(&values) {
+            let mut sum = WideSum::new();
+            sum.add_product(theta_first, first);
+            sum.add_product(theta_second, second);
+            sum.add(third);
+            black_box(sum.reduce());
+        }
+    })
+}
+
+fn points(bench: &mut Bench<'_>, rng: &mut ChaCha20Rng) -> Result<()> {
+    let scalar = SecretKey::from_secret_bytes(bytes(rng))?;
+    let point = PublicKey::from_secret_key(&SecretKey::from_secret_bytes(bytes(rng))?);
+    let slow = PublicKey::from_secret_key(&scalar);
+    ensure!(multiply_base(&scalar) == slow, "the base point is wrong");
+    bench.row(OURS, "multiple of the base point", || {
+        black_box(multiply_base(black_box(&scalar)));
+    })?;
+    bench.row("libsecp256k1", "multiple of the base point, safe", || {
+        black_box(PublicKey::from_secret_key(black_box(&scalar)));
+    })?;
+    bench.row("libsecp256k1", "multiple of any point (ECDH)", || {
+        black_box(ecdh::shared_secret_point(
+            black_box(&point),
+            black_box(&scalar),
+        ));
+    })
+}
+
+fn signatures(bench: &mut Bench<'_>, rng: &mut ChaCha20Rng) -> Result<()> {
+    let secret = SecretKey::from_secret_bytes(bytes(rng))?;
+    let digest: [u8; 32] = bytes(rng);
+    let key = PublicKey::from_secret_key(&secret).serialize();
+    let compact = secp256k1::ecdsa::sign(Message::from_digest(digest), &secret).serialize_compact();
+    verify_ecdsa(&key, &digest, &compact)?;
+    bench.row(OURS, "ECDSA verified", || {
+        let _ = black_box(verify_ecdsa(black_box(&key), &digest, &compact));
+    })?;
+    let signature = EcdsaSignature::find(&key, &digest, compact)?;
+    ensure!(recover_ecdsa(&digest, &signature)? == key, "another key");
+    bench.row(OURS, "ECDSA recovered", || {
+        let _ = black_box(recover_ecdsa(black_box(&digest), &signature));
+    })?;
+
+    let pair = Keypair::from_secret_key(&secret);
+    let signature = *pair.sign_schnorr_no_aux_rand(&digest).as_byte_array();
+    verify_bip340(&key, &digest, &signature)?;
+    bench.row(OURS, "BIP340 verified", || {
+        let _ = black_box(verify_bip340(black_box(&key), &digest, &signature));
+    })?;
+
+    let signer = ed25519_dalek::SigningKey::from_bytes(&bytes(rng));
+    let signature = ed25519_dalek::Signer::sign(&signer, &digest).to_bytes();
+    let key = signer.verifying_key().to_bytes();
+    verify_ed25519(&key, &digest, &signature)?;
+    bench.row(OURS, "Ed25519 verified", || {
+        let _ = black_box(verify_ed25519(black_box(&key), &digest, &signature));
+    })
+}
+
+fn hashes(bench: &mut Bench<'_>, rng: &mut ChaCha20Rng) -> Result<()> {
+    let mut long = vec![0; LONG];
+    rng.fill_bytes(&mut long);
+    bench.row("blake3", "BLAKE3, 39 936 bytes", || {
+        black_box(blake3::hash(black_box(&long)));
+    })?;
+    bench.row("sha2", "SHA-256, 39 936 bytes", || {
+        black_box(Sha256::digest(black_box(&long)));
+    })
+}
