@@ -88,7 +88,7 @@ pub(crate) fn current(node: &Node, peer: &NodeId) -> Result<Arc<PairState>, Refu
     }
     // Under the lock: nobody switches to another generation meanwhile.
     let stored = node.keystore.pairs().current(peer);
-    let generation = stored.ok_or_else(|| not_ready(&node.me, &[peer.clone()]))?;
+    let generation = stored.ok_or_else(|| not_ready(&node.me, std::slice::from_ref(peer)))?;
     let state = Arc::new(load(node, peer, generation)?);
     let known = peers.entry(peer.clone()).or_default();
     known.current = Some(Arc::clone(&state));

@@ -135,7 +135,7 @@ fn a_cancelled_session__should_see_it_in_parts_that_open_later() {
 #[test]
 fn a_cancellation__must_not_be_lost_in_a_full_queue() {
     let boxes = mailboxes(MINUTE);
-    let mut mailbox = open(&boxes, session(1), session(1));
+    let mailbox = open(&boxes, session(1), session(1));
     while mailbox_of(&boxes, session(1))
         .try_send(Letter::Cancel)
         .is_ok()
