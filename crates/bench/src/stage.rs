@@ -9,10 +9,9 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use quorate_protocol::{
     Abort, Driver, Effect, Member, Next, Outbox, Phases, Roster, RoundInput, RoundSpec, SignBytes,
 };
-use quorate_types::{Digest32, NodeId, PartyIndex, SessionId};
+use quorate_types::{Digest32, NodeId, PartyIndex, SecretBytes, SessionId};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{CryptoRng, SeedableRng};
-use zeroize::Zeroizing;
 
 use crate::cpu::{Parts, Run, thread_time};
 
@@ -114,7 +113,7 @@ fn cast(
     identities.iter().map(place).collect()
 }
 
-type Queue = VecDeque<(PartyIndex, PartyIndex, Zeroizing<Vec<u8>>)>;
+type Queue = VecDeque<(PartyIndex, PartyIndex, SecretBytes)>;
 
 /// What came out of drivers so far.
 struct Mail<O> {

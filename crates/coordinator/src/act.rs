@@ -9,7 +9,7 @@ mod task;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use quorate_types::Digest32;
@@ -27,6 +27,9 @@ use crate::admission::Plan;
 use crate::audit::Subject;
 use crate::coordinator::Core;
 use crate::error::CoordinatorError;
+
+/// An act that runs longer is stuck, and counts no more for the limit on acts in flight.
+const PACED: Duration = Duration::from_secs(2);
 
 /// The acts that run now, by intent.
 pub(crate) struct Acts {
@@ -63,15 +66,25 @@ impl Acts {
     /// Whether so many acts run that a further one would wait long: new requests are refused before
     /// anything is written for them. What was let in runs to its end.
     pub(crate) fn is_overloaded(&self) -> bool {
-        let running = self.running.lock().len();
+        let running = self.paced(Instant::now());
         !self.pace.lock().admits(running)
+    }
+
+    /// Acts that say something about a queue: those that make signatures and are not stuck. Keys are
+    /// made for minutes, and acts that wait for dead nodes keep nobody else waiting.
+    fn paced(&self, now: Instant) -> usize {
+        let running = self.running.lock();
+        let paced = running.values().filter(|act| act.signs_within(PACED, now));
+        paced.count()
     }
 
     /// Takes note of the time of a signature that sessions made. A stored one takes no time, and
     /// the creation of a key takes its own whatever the load is.
     fn note_pace(&self, started: Instant, outcome: &Result<Done, CoordinatorError>) {
         if let Ok(Done::Signed(_)) = outcome {
-            let (running, now) = (self.running.lock().len(), Instant::now());
+            let now = Instant::now();
+            // Itself was counted too, unless it took long.
+            let running = self.paced(now).max(1);
             let took = now.duration_since(started);
             self.pace.lock().ended(took, running, now);
         }
@@ -100,6 +113,7 @@ impl Acts {
         let (status, watched) = watch::channel(ActStatus::default());
         let handle = Arc::new(ActHandle::new(
             plan.tenant().clone(),
+            plan.signs().then(Instant::now),
             sender.clone(),
             watched,
         ));

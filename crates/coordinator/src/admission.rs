@@ -50,6 +50,11 @@ impl Plan {
         &self.verified.intent().tenant
     }
 
+    /// Whether it makes signatures.
+    pub(crate) const fn signs(&self) -> bool {
+        matches!(self.what, What::Sign { .. })
+    }
+
     /// The key that is made or used.
     pub(crate) fn key_id(&self) -> KeyId {
         match &self.what {

@@ -124,10 +124,14 @@ impl Proxies {
         };
         let lines: Vec<_> = headers.get_all(name).iter().collect();
         let lines = lines.into_iter().rev();
-        let lines = lines.map(|line| line.to_str().unwrap_or_default());
         // Commas inside of quotes are not looked for: an element that a quote opens or closes
         // alone is not read at all.
-        for hop in lines.flat_map(|line| line.rsplit(',')).take(MAX_HOPS) {
+        for hop in lines
+            .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','))
+            .take(MAX_HOPS)
+        {
+            // Each for itself: what a client wrote into the line does not hide what the proxy added.
+            let hop = std::str::from_utf8(hop).unwrap_or_default();
             let address = match self.header {
                 ForwardedHeader::XForwardedFor => address(hop),
                 ForwardedHeader::Forwarded => forwarded(hop),
@@ -199,6 +203,15 @@ mod tests {
             headers.append(*name, value.parse().unwrap());
         }
         proxies.client(ip(peer), &headers)
+    }
+
+    #[test]
+    fn bytes_of_a_client_that_are_no_text__must_not_hide_what_the_proxy_added() {
+        let mut headers = HeaderMap::new();
+        let line = axum::http::HeaderValue::from_bytes(b"\xe9\xff, 198.51.100.1").unwrap();
+        headers.append("x-forwarded-for", line);
+        let proxies = proxies(ForwardedHeader::XForwardedFor);
+        assert_eq!(proxies.client(ip("10.0.0.1"), &headers), ip("198.51.100.1"));
     }
 
     #[test]

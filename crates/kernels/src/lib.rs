@@ -1,7 +1,7 @@
 //! Inner loops of threshold ECDSA, where the profile says that time goes.
 //!
 //! - [`Tccr`]: tweakable circular correlation-robust hashing by AES-128.
-//! - [`transpose`]: rows of bits to columns of 128.
+//! - [`transpose()`]: rows of bits to columns of 128.
 //! - [`CheckHash`]: the linear universal hash that OT extension is checked with.
 //! - [`multiply_base`]: multiples of the base point of secp256k1.
 //! - [`Residue`] and [`WideSum`]: numbers modulo the order of secp256k1, and sums of products that

@@ -232,6 +232,9 @@ impl BanList {
 
     /// At most `limit` of the durable bans that `rank` gives a rank: the lowest rank first, and in
     /// one rank those that this node learned last. The times that reporters claim play no part.
+    ///
+    /// `rank` runs under the list's lock: it must not ask the list, nor wait for anything. A second
+    /// reader behind a waiting writer would stop this node for good.
     #[must_use]
     pub fn ranked<R: Ord>(&self, limit: usize, rank: impl Fn(&Ban) -> Option<R>) -> Vec<SignedBan> {
         self.known.read().ranked(limit, rank)

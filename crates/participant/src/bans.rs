@@ -5,6 +5,7 @@
 
 mod untold;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
@@ -30,8 +31,8 @@ const MAX_REASON_CHARS: usize = 64;
 /// Bans a pair after the first failed check, for every key: durable before anybody is told, then every
 /// session in flight over it ends.
 ///
-/// If the session began with a generation that newer state took the place of, that state is banned
-/// too: nobody escapes a ban by renewing first.
+/// Every state that this node still has with the peer is banned with it, the current one first:
+/// nobody escapes a ban by renewing before, nor goes on guessing in sessions over older states.
 pub(crate) fn impose(
     node: &Arc<Node>,
     peer: &NodeId,
@@ -39,14 +40,27 @@ pub(crate) fn impose(
     key: KeyId,
     abort: &Abort,
 ) {
-    ban(node, peer, generation, key, abort);
-    let current = node.keystore.pairs().current(peer);
-    if let Some(current) = current.filter(|current| *current != generation) {
-        ban(node, peer, current, key, abort);
+    // No newer state becomes current between the look and the bans.
+    let notices = node.pairs.without_switches(|| {
+        let pairs = node.keystore.pairs();
+        let mut generations: Vec<Digest32> = pairs.current(peer).into_iter().collect();
+        generations.push(generation);
+        generations.extend(pairs.superseded(peer));
+        let mut seen = HashSet::new();
+        generations.retain(|generation| seen.insert(*generation));
+        let banned = generations.into_iter();
+        banned
+            .map(|generation| ban(node, peer, generation, abort))
+            .collect::<Vec<_>>()
+    });
+    for notice in notices {
+        node.cancel_users_of(peer, notice.ban.generation);
+        record(node, &notice, Some(key));
+        tell_all(node, &notice);
     }
 }
 
-fn ban(node: &Arc<Node>, peer: &NodeId, generation: Digest32, key: KeyId, abort: &Abort) {
+fn ban(node: &Arc<Node>, peer: &NodeId, generation: Digest32, abort: &Abort) -> SignedBan {
     let evidence = abort.context.unwrap_or(generation);
     let ban = Ban {
         peer: peer.clone(),
@@ -58,11 +72,7 @@ fn ban(node: &Arc<Node>, peer: &NodeId, generation: Digest32, key: KeyId, abort:
         reported_by: node.me.clone(),
     };
     match node.keystore.bans().ban(ban) {
-        Ok(notice) => {
-            node.cancel_users_of(peer, generation);
-            record(node, &notice, Some(key));
-            tell_all(node, &notice);
-        }
+        Ok(notice) => notice,
         Err(error) => {
             // Without a durable ban this pair must not be used again: stop, fail closed.
             tracing::error!(%peer, %error, "a ban could not be made durable; stopping this node");
@@ -151,7 +161,11 @@ fn urgency(ban: &Ban, me: &NodeId, peer: &NodeId) -> u8 {
 
 /// The bans that this node refuses to sign for, or to make new state for: its own reports first, the
 /// newest first. A ban of a generation that newer state took the place of is history.
-pub(crate) fn for_heartbeat(keystore: &Keystore, me: &NodeId) -> Vec<wire::BannedPair> {
+pub(crate) fn for_heartbeat<'a>(
+    keystore: &Keystore,
+    me: &NodeId,
+    peers: impl Iterator<Item = &'a NodeId>,
+) -> Vec<wire::BannedPair> {
     let pair = |SignedBan { ban, .. }: SignedBan| wire::BannedPair {
         key_id: ban.key_id.map(|key| key.to_string()).unwrap_or_default(),
         first: ban.reported_by.to_string(),
@@ -159,10 +173,15 @@ pub(crate) fn for_heartbeat(keystore: &Keystore, me: &NodeId) -> Vec<wire::Banne
         reason: short(&ban.reason),
         generation: ban.generation.to_string(),
     };
-    let in_force = |peer: &NodeId, generation: Digest32| {
-        keystore.pairs().current(peer) == Some(generation)
-            || pairs::standing_bans(keystore, peer).contains(&generation)
-    };
+    // Before the list is asked: it ranks under its own lock, and whoever ranks must take none. Each
+    // peer is looked at once, whatever it has signed.
+    let in_force: HashSet<(&NodeId, Digest32)> = peers
+        .flat_map(|peer| {
+            let standing = pairs::standing_bans(keystore, peer);
+            let generations = standing.into_iter().chain(keystore.pairs().current(peer));
+            generations.map(move |generation| (peer, generation))
+        })
+        .collect();
     let rank = |ban: &Ban| {
         let rank = binding_rank(ban, me)?;
         let peer = if rank == 0 {
@@ -170,7 +189,7 @@ pub(crate) fn for_heartbeat(keystore: &Keystore, me: &NodeId) -> Vec<wire::Banne
         } else {
             &ban.reported_by
         };
-        in_force(peer, ban.generation).then_some(rank)
+        in_force.contains(&(peer, ban.generation)).then_some(rank)
     };
     let binding = keystore.bans().ranked(MAX_BANS_IN_HEARTBEAT, rank);
     binding.into_iter().map(pair).collect()

@@ -13,9 +13,8 @@ use quorate_dkg::{Opening, SecretOpening, run_context};
 use quorate_protocol::{
     Abort, Envelope, Next, Outbox, Phases, Roster, RoundInput, RoundSpec, SignBytes as _, Slot,
 };
-use quorate_types::{Canonical, Digest32, NodeId, PartyIndex, SessionId};
+use quorate_types::{Canonical, Digest32, NodeId, PartyIndex, SecretBytes, SessionId};
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
 
 use crate::danger;
 use crate::link_message::{self, LinkMessage, Settle};
@@ -47,11 +46,7 @@ pub(crate) fn part_name(part: &str) -> &'static str {
 }
 
 /// A round message as it leaves: changed, or not at all.
-pub(crate) fn outgoing(
-    place: &Place<'_>,
-    to: PartyIndex,
-    message: &[u8],
-) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn outgoing(place: &Place<'_>, to: PartyIndex, message: &[u8]) -> Option<SecretBytes> {
     *LATEST.lock() = Some(place.owner);
     let mut bytes = message.to_vec();
     for line in danger::script() {
@@ -60,7 +55,7 @@ pub(crate) fn outgoing(
             bytes = told(place, to, bytes, lie)?;
         }
     }
-    Some(Zeroizing::new(bytes))
+    Some(SecretBytes::new(bytes))
 }
 
 fn told(place: &Place<'_>, to: PartyIndex, bytes: Vec<u8>, lie: &[&str]) -> Option<Vec<u8>> {
@@ -78,7 +73,7 @@ fn told(place: &Place<'_>, to: PartyIndex, bytes: Vec<u8>, lie: &[&str]) -> Opti
         }
         ["abort", p, r] if here(p, r) && content => {
             (envelope.slot, envelope.signature) = (Slot::Abort, None);
-            envelope.body = Zeroizing::default();
+            envelope.body = SecretBytes::default();
             return Some(envelope.to_bytes());
         }
         ["garbage", p, r] if here(p, r) && content => {
@@ -256,7 +251,7 @@ pub(crate) fn incoming(place: &Place<'_>, bytes: &[u8]) {
 }
 
 /// Any message as it leaves for a link: changed, or not at all.
-pub(crate) fn on_link(peer: &NodeId, body: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn on_link(peer: &NodeId, body: SecretBytes) -> Option<SecretBytes> {
     for line in danger::script() {
         let words: Vec<&str> = line.iter().map(String::as_str).collect();
         match words.as_slice() {
@@ -276,7 +271,7 @@ pub(crate) fn on_link(peer: &NodeId, body: Zeroizing<Vec<u8>>) -> Option<Zeroizi
                 let session = (*LATEST.lock())?;
                 let key = denied;
                 let lie = link_message::settle(&Settle::NotPrepared { key, session });
-                return Some(Zeroizing::new(lie));
+                return Some(SecretBytes::new(lie));
             }
             _ => {}
         }
@@ -285,7 +280,7 @@ pub(crate) fn on_link(peer: &NodeId, body: Zeroizing<Vec<u8>>) -> Option<Zeroizi
 }
 
 /// Writes down a round message in the order in which it leaves: peer, part, round, slot.
-fn record(path: &str, peer: &NodeId, body: &Zeroizing<Vec<u8>>) {
+fn record(path: &str, peer: &NodeId, body: &SecretBytes) {
     let Ok(LinkMessage::Round { session, envelope }) = link_message::parse(body) else {
         return;
     };

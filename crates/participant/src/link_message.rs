@@ -2,8 +2,9 @@
 //! `docs/protocols/key-certificate.md` §1, `docs/protocols/pair-state.md` §2.
 
 use quorate_keystore::SignedBan;
-use quorate_types::{Canonical, DecodeError, Digest32, KeyId, Reader, SessionId, Writer};
-use zeroize::Zeroizing;
+use quorate_types::{
+    Canonical, DecodeError, Digest32, KeyId, Reader, SecretBytes, SessionId, Writer,
+};
 
 use crate::pairs::PairMessage;
 
@@ -44,7 +45,7 @@ pub(crate) enum LinkMessage {
     /// A round message; the envelope is decoded by the driver of its session.
     Round {
         session: SessionId,
-        envelope: Zeroizing<Vec<u8>>,
+        envelope: SecretBytes,
     },
     /// A ban notice.
     Ban(Box<SignedBan>),
@@ -57,8 +58,8 @@ pub(crate) enum LinkMessage {
 }
 
 /// Frames a round message.
-pub(crate) fn round(envelope: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(1 + envelope.len()));
+pub(crate) fn round(envelope: &[u8]) -> SecretBytes {
+    let mut bytes = SecretBytes::new(Vec::with_capacity(1 + envelope.len()));
     bytes.push(ROUND);
     bytes.extend_from_slice(envelope);
     bytes
@@ -94,7 +95,7 @@ fn framed(kind: u8, content: &impl Canonical) -> Vec<u8> {
 ///
 /// # Errors
 /// [`DecodeError`]: the peer is broken or hostile.
-pub(crate) fn parse(body: &Zeroizing<Vec<u8>>) -> Result<LinkMessage, DecodeError> {
+pub(crate) fn parse(body: &SecretBytes) -> Result<LinkMessage, DecodeError> {
     let (kind, content) = body.split_first().ok_or(DecodeError::Truncated {
         field: "kind",
         needed: 1,
@@ -107,7 +108,7 @@ pub(crate) fn parse(body: &Zeroizing<Vec<u8>>) -> Result<LinkMessage, DecodeErro
             let session = SessionId::read(&mut head)?;
             Ok(LinkMessage::Round {
                 session,
-                envelope: Zeroizing::new(content.to_vec()),
+                envelope: SecretBytes::new(content.to_vec()),
             })
         }
         BAN => Ok(LinkMessage::Ban(Box::new(SignedBan::from_bytes(content)?))),
@@ -180,7 +181,7 @@ mod tests {
 
     #[test]
     fn parse__must_refuse_unknown_kinds_and_trailing_bytes() {
-        let of = |bytes: &[u8]| parse(&Zeroizing::new(bytes.to_vec()));
+        let of = |bytes: &[u8]| parse(&SecretBytes::new(bytes.to_vec()));
         assert!(matches!(of(&[]), Err(DecodeError::Truncated { .. })));
         assert!(matches!(of(&[9, 1]), Err(DecodeError::Unknown { .. })));
         let ask = Settle::Ask {

@@ -60,7 +60,7 @@ fn handle(node: &Arc<Node>, chores: &Chores, event: LinkEvent) {
             Err(error) => {
                 metrics::counter!("quorate_messages_malformed_total", "peer" => from.to_string())
                     .increment(1);
-                tracing::warn!(peer = %from, %error, "malformed message of an authenticated peer");
+                tracing::debug!(peer = %from, %error, "malformed message of an authenticated peer");
             }
         },
         _ => {}

@@ -15,17 +15,16 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use quorate_protocol::{Allowance, Envelope, MAX_ENVELOPE, Slot};
-use quorate_types::{Canonical as _, NodeId, SessionId};
+use quorate_types::{Canonical as _, NodeId, SecretBytes, SessionId};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use zeroize::Zeroizing;
 
 /// Something for a running session.
 pub(crate) enum Letter {
     /// A round message of an authenticated peer.
     Round {
         from: NodeId,
-        envelope: Zeroizing<Vec<u8>>,
+        envelope: SecretBytes,
         room: Room,
     },
     /// This peer sent more than the protocol lets it.
@@ -114,7 +113,7 @@ impl Open {
         false
     }
 
-    fn put(&self, from: NodeId, envelope: Zeroizing<Vec<u8>>, room: Room) -> bool {
+    fn put(&self, from: NodeId, envelope: SecretBytes, room: Room) -> bool {
         let letter = Letter::Round {
             from,
             envelope,
@@ -156,7 +155,7 @@ struct Ended {
 
 struct Early {
     from: NodeId,
-    envelope: Zeroizing<Vec<u8>>,
+    envelope: SecretBytes,
     since: Instant,
 }
 
@@ -285,12 +284,7 @@ impl Mailboxes {
     }
 
     /// Brings a message to its session, or keeps it for a while. Returns whether it was kept.
-    pub(crate) fn deliver(
-        &self,
-        from: NodeId,
-        session: SessionId,
-        envelope: Zeroizing<Vec<u8>>,
-    ) -> bool {
+    pub(crate) fn deliver(&self, from: NodeId, session: SessionId, envelope: SecretBytes) -> bool {
         if envelope.len() > LONGEST_ENVELOPE {
             return false;
         }

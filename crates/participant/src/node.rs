@@ -13,8 +13,7 @@ use quorate_intent::{Manifest, SignedIntent};
 use quorate_keystore::{Keystore, ShareState};
 use quorate_protocol::registry::Registry;
 use quorate_transport::noise::Links;
-use quorate_types::{Digest32, NodeId, PartyIndex, SessionId};
-use zeroize::Zeroizing;
+use quorate_types::{Digest32, NodeId, PartyIndex, SecretBytes, SessionId};
 
 use crate::config::SessionLimits;
 use crate::gate::Gates;
@@ -160,7 +159,7 @@ impl Node {
     }
 
     /// Puts a message into the queue to a peer. False if it cannot be reached now.
-    pub(crate) fn send(&self, peer: &NodeId, body: impl Into<Zeroizing<Vec<u8>>>) -> bool {
+    pub(crate) fn send(&self, peer: &NodeId, body: impl Into<SecretBytes>) -> bool {
         let Some(links) = self.links.get() else {
             return false;
         };
@@ -274,7 +273,7 @@ impl Node {
             audit_sequence: head.sequence,
             audit_hash: head.hash.as_bytes().to_vec(),
             cpu_seconds: cpu_seconds(),
-            bans: bans::for_heartbeat(&self.keystore, &self.me),
+            bans: bans::for_heartbeat(&self.keystore, &self.me, self.peers()),
             pairs: pairs::for_heartbeat(self),
             protocols: self.protocols(),
             unix_millis: clock::now_millis(),

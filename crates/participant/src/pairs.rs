@@ -172,7 +172,12 @@ pub(crate) fn receive(node: &Arc<Node>, from: &NodeId, message: PairMessage) {
         PairMessage::Propose { nonce } if !leads => setup::proposed(node, from, nonce),
         PairMessage::Accept { nonce, own } if leads => setup::accepted(node, from, nonce, own),
         PairMessage::Decline { nonce } if leads => setup::declined(node, from, nonce),
-        _ => tracing::warn!(peer = %from, "a pair message that is not for us to answer"),
+        // Counted, not warned of: a dishonest peer could fill the log.
+        _ => {
+            metrics::counter!("quorate_pair_messages_refused_total", "peer" => from.to_string())
+                .increment(1);
+            tracing::debug!(peer = %from, "a pair message that is not for us to answer");
+        }
     }
 }
 
@@ -207,6 +212,11 @@ fn proceed(node: &Arc<Node>, peer: &NodeId, answered: bool) {
         }
         Step::Propose | Step::Ask | Step::AwaitProposal | Step::Tell => {}
     }
+}
+
+/// Whether both use the same unbanned generation, by what the peer said last.
+fn is_agreed(node: &Node, peer: &NodeId) -> bool {
+    agreement::next(&situation(node, peer)) == Step::Agreed
 }
 
 fn situation(node: &Node, peer: &NodeId) -> Situation {
@@ -246,6 +256,10 @@ fn switch(node: &Arc<Node>, peer: &NodeId, generation: Digest32) {
     crate::failpoint::here("pair.before_switch");
     let switched = {
         let mut peers = node.pairs.peers.lock();
+        // Again, now that no ban can come between: a banned pair gets no newer state by itself.
+        if !standing_bans(&node.keystore, peer).is_empty() {
+            return;
+        }
         let switched = node.keystore.pairs().make_current(peer, generation);
         if switched.is_ok() {
             let known = peers.entry(peer.clone()).or_default();
@@ -323,6 +337,12 @@ impl PairTable {
     fn with<T>(&self, peer: &NodeId, act: impl FnOnce(&mut Peer) -> T) -> T {
         let mut peers = self.peers.lock();
         act(peers.entry(peer.clone()).or_default())
+    }
+
+    /// Runs `act` while no generation can become current.
+    pub(crate) fn without_switches<T>(&self, act: impl FnOnce() -> T) -> T {
+        let _peers = self.peers.lock();
+        act()
     }
 
     fn is_due(&self, peer: &NodeId) -> bool {

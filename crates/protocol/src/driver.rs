@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_types::{Canonical, Digest32, PartyIndex};
+use quorate_types::{Canonical, Digest32, PartyIndex, SecretBytes};
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
 
 use crate::abort::{Abort, Evidence, Reason};
 use crate::echo::{self, Echo};
-use crate::envelope::{Envelope, Slot, wipe};
+use crate::envelope::{Envelope, Slot};
 use crate::phases::{Next, Outbox, Phases, RoundSpec};
 use crate::roster::Roster;
 use crate::round_state::{Broadcast, RoundState};
@@ -26,7 +25,7 @@ pub enum Effect<O> {
         /// Recipient.
         to: PartyIndex,
         /// An encoded [`Envelope`]; may hold secrets.
-        message: Zeroizing<Vec<u8>>,
+        message: SecretBytes,
     },
     /// The run is over.
     Finished(O),
@@ -371,14 +370,14 @@ impl<P: Phases> Driver<P> {
     fn send(&mut self, outbox: Outbox, effects: &mut Vec<Effect<P::Output>>) {
         let Outbox { broadcast, directs } = outbox;
         if let Some(body) = broadcast {
-            let body = Zeroizing::new(body);
+            let body = SecretBytes::new(body);
             let mut envelope = self.envelope(Slot::Broadcast, self.roster.me(), body);
             self.sign(&mut envelope);
             for to in self.roster.others() {
                 envelope.to = to;
                 effects.push(Effect::Send {
                     to,
-                    message: Zeroizing::new(envelope.to_bytes()),
+                    message: SecretBytes::new(envelope.to_bytes()),
                 });
             }
             self.state.own_broadcast = Some(Broadcast {
@@ -390,8 +389,7 @@ impl<P: Phases> Driver<P> {
         for (to, body) in directs {
             let mut envelope = self.envelope(Slot::Direct, to, body);
             self.sign(&mut envelope);
-            let message = Zeroizing::new(envelope.to_bytes());
-            wipe(&mut envelope.body);
+            let message = SecretBytes::new(envelope.to_bytes());
             effects.push(Effect::Send { to, message });
         }
     }
@@ -402,8 +400,8 @@ impl<P: Phases> Driver<P> {
         self.state.echo_sent = true;
         let body = echo.to_bytes();
         for to in self.roster.others() {
-            let envelope = self.envelope(Slot::Echo, to, Zeroizing::new(body.clone()));
-            let message = Zeroizing::new(envelope.to_bytes());
+            let envelope = self.envelope(Slot::Echo, to, SecretBytes::new(body.clone()));
+            let message = SecretBytes::new(envelope.to_bytes());
             effects.push(Effect::Send { to, message });
         }
         Ok(())
@@ -421,8 +419,8 @@ impl<P: Phases> Driver<P> {
             abort.evidence = self.signed.iter().filter(blamed).cloned().collect();
         }
         for to in self.roster.others() {
-            let envelope = self.envelope(Slot::Abort, to, Zeroizing::default());
-            let message = Zeroizing::new(envelope.to_bytes());
+            let envelope = self.envelope(Slot::Abort, to, SecretBytes::default());
+            let message = SecretBytes::new(envelope.to_bytes());
             effects.push(Effect::Send { to, message });
         }
         effects.push(Effect::Aborted(abort));
@@ -445,7 +443,7 @@ impl<P: Phases> Driver<P> {
         }
     }
 
-    fn envelope(&self, slot: Slot, to: PartyIndex, body: Zeroizing<Vec<u8>>) -> Envelope {
+    fn envelope(&self, slot: Slot, to: PartyIndex, body: SecretBytes) -> Envelope {
         let session = self.roster.session();
         let (round, from) = (self.spec.number, self.roster.me());
         Envelope {

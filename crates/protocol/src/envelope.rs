@@ -1,7 +1,8 @@
 //! One message between two parties, as it crosses a link. `docs/protocols/rounds.md` §2.
 
-use quorate_types::{Canonical, DecodeError, Digest32, PartyIndex, Reader, SessionId, Writer};
-use zeroize::Zeroizing;
+use quorate_types::{
+    Canonical, DecodeError, Digest32, PartyIndex, Reader, SecretBytes, SessionId, Writer,
+};
 
 /// Largest body of a round message, in bytes (OT set-up for one pair is about 150 KiB).
 pub const MAX_ENVELOPE: usize = 1024 * 1024 - 256;
@@ -49,7 +50,7 @@ pub struct Envelope {
     pub to: PartyIndex,
     /// Payload; secret if the slot is [`Slot::Direct`]. Wiped on drop, so that also a message that is
     /// refused leaves nothing behind.
-    pub body: Zeroizing<Vec<u8>>,
+    pub body: SecretBytes,
     /// Signature over [`Envelope::statement`], where the run signs its messages.
     pub signature: Option<[u8; 64]>,
 }
@@ -79,12 +80,6 @@ impl Envelope {
     pub(crate) fn fingerprint(&self) -> Digest32 {
         Digest32::from_array(*blake3::hash(&self.body).as_bytes())
     }
-}
-
-/// Wipes bytes that are dropped next, at once and not one by one: an empty vector wipes its spare
-/// capacity as a whole, which takes a twentieth of the time.
-pub(crate) fn wipe(bytes: &mut Zeroizing<Vec<u8>>) {
-    bytes.clear();
 }
 
 /// The bytes that the sender of a message signs, from its digest.
@@ -126,10 +121,7 @@ impl Canonical for Envelope {
         let mut input = Reader::new(bytes);
         let envelope = Self::read(&mut input)?;
         input.finish()?;
-        let mut again = Zeroizing::new(envelope.to_bytes());
-        let is_same = again.as_slice() == bytes;
-        wipe(&mut again);
-        if is_same {
+        if SecretBytes::new(envelope.to_bytes()).as_slice() == bytes {
             Ok(envelope)
         } else {
             Err(DecodeError::NotCanonical)
@@ -165,7 +157,7 @@ impl Canonical for Envelope {
         };
         let from = PartyIndex::read(input)?;
         let to = PartyIndex::read(input)?;
-        let body = Zeroizing::new(input.bytes("body", MAX_ENVELOPE)?.to_vec());
+        let body = SecretBytes::new(input.bytes("body", MAX_ENVELOPE)?.to_vec());
         let signature = match input.u8("signature flag")? {
             0 => None,
             1 => Some(input.array("signature")?),

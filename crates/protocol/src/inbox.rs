@@ -2,23 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use quorate_types::{Canonical, PartyIndex};
-use zeroize::Zeroizing;
+use quorate_types::{Canonical, PartyIndex, SecretBytes};
 
 use crate::abort::{Abort, Reason};
-use crate::envelope::wipe;
 
 /// The checked messages of one round, still encoded: from every other party exactly one of each
 /// kind that the round has, and for reliable broadcasts the same bytes at everyone.
 pub struct RoundInput {
     pub(crate) broadcasts: BTreeMap<PartyIndex, Vec<u8>>,
-    pub(crate) directs: BTreeMap<PartyIndex, Zeroizing<Vec<u8>>>,
-}
-
-impl Drop for RoundInput {
-    fn drop(&mut self) {
-        self.directs.values_mut().for_each(wipe);
-    }
+    pub(crate) directs: BTreeMap<PartyIndex, SecretBytes>,
 }
 
 impl RoundInput {

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use quorate_types::{Canonical, PartyIndex};
+use quorate_types::{Canonical, PartyIndex, SecretBytes};
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
 
 use crate::abort::Abort;
 use crate::echo::MAX_ECHO;
@@ -37,7 +36,7 @@ pub struct RoundSpec {
 #[derive(Default)]
 pub struct Outbox {
     pub(crate) broadcast: Option<Vec<u8>>,
-    pub(crate) directs: BTreeMap<PartyIndex, Zeroizing<Vec<u8>>>,
+    pub(crate) directs: BTreeMap<PartyIndex, SecretBytes>,
 }
 
 impl Outbox {
@@ -63,7 +62,7 @@ impl Outbox {
     ) -> Self {
         for to in recipients {
             self.directs
-                .insert(to, Zeroizing::new(message(to).to_bytes()));
+                .insert(to, SecretBytes::new(message(to).to_bytes()));
         }
         self
     }
@@ -71,7 +70,8 @@ impl Outbox {
     /// Adds one direct message.
     #[must_use]
     pub fn direct(mut self, to: PartyIndex, message: &impl Canonical) -> Self {
-        self.directs.insert(to, Zeroizing::new(message.to_bytes()));
+        self.directs
+            .insert(to, SecretBytes::new(message.to_bytes()));
         self
     }
 
@@ -79,7 +79,7 @@ impl Outbox {
     #[cfg(any(test, feature = "simulator"))]
     pub fn tamper(
         &mut self,
-        change: impl FnOnce(&mut Option<Vec<u8>>, &mut BTreeMap<PartyIndex, Zeroizing<Vec<u8>>>),
+        change: impl FnOnce(&mut Option<Vec<u8>>, &mut BTreeMap<PartyIndex, SecretBytes>),
     ) {
         change(&mut self.broadcast, &mut self.directs);
     }

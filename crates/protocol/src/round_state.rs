@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use quorate_types::{Digest32, PartyIndex};
-use zeroize::Zeroizing;
+use quorate_types::{Digest32, PartyIndex, SecretBytes};
 
 use crate::echo::EchoEntry;
 use crate::envelope::Slot;
@@ -22,7 +21,7 @@ pub(crate) struct Broadcast {
 pub(crate) struct RoundState {
     pub(crate) broadcasts: BTreeMap<PartyIndex, Broadcast>,
     pub(crate) own_broadcast: Option<Broadcast>,
-    pub(crate) directs: BTreeMap<PartyIndex, Zeroizing<Vec<u8>>>,
+    pub(crate) directs: BTreeMap<PartyIndex, SecretBytes>,
     pub(crate) echoes: BTreeMap<PartyIndex, Vec<EchoEntry>>,
     pub(crate) echo_sent: bool,
 }

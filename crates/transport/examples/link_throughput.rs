@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 use quorate_transport::noise::{
     LinkConfig, LinkEvent, LinkEvents, LinkLimits, Links, Peer, SendError,
 };
-use quorate_types::{Digest32, NodeId};
+use quorate_types::{Digest32, NodeId, SecretBytes};
 use tokio::net::TcpListener;
 use x25519_dalek::{PublicKey, StaticSecret};
-use zeroize::Zeroizing;
 
 /// Messages of the round-trip measurement.
 const ROUND_TRIPS: u32 = 20_000;
@@ -115,7 +114,7 @@ struct Target {
 }
 
 async fn send(links: &Links, to: &NodeId, body: Vec<u8>) -> Result<(), SendError> {
-    let mut body = Zeroizing::new(body);
+    let mut body = SecretBytes::new(body);
     loop {
         // A copy is kept, since a refused message is not given back.
         match links.send(to, body.clone()) {
@@ -144,7 +143,8 @@ async fn linked() -> Result<(Links, Target, LinkEvents, LinkEvents), Box<dyn Err
     let public = |byte| PublicKey::from(&StaticSecret::from([byte; 32])).to_bytes();
     let config = |me: &NodeId, secret, peer: &NodeId, address: String, key| {
         let context = Digest32::from_array([0; 32]);
-        let mut config = LinkConfig::new(me.clone(), Zeroizing::new([secret; 32]), context);
+        let mut config =
+            LinkConfig::new(me.clone(), zeroize::Zeroizing::new([secret; 32]), context);
         config.limits = LinkLimits::default();
         config.peers.insert(
             peer.clone(),

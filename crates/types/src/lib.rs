@@ -1,6 +1,7 @@
 //! Ids and checked value types, and the canonical encoding that everything signed uses.
 //!
-//! Architecture invariant: this crate does no IO, reads no clock and holds no secret.
+//! Architecture invariant: this crate does no IO, reads no clock and makes no secret ([`SecretBytes`]
+//! carries what others put in).
 
 #![cfg_attr(
     test,
@@ -14,6 +15,7 @@ mod key_status;
 mod message_type;
 mod party;
 mod rights;
+mod secret_bytes;
 mod session_status;
 mod threshold;
 mod time;
@@ -28,6 +30,7 @@ pub use key_status::KeyStatus;
 pub use message_type::MessageType;
 pub use party::{Committee, Epoch, InvalidCommittee, PartyIndex, SignerSet};
 pub use rights::{Right, Rights};
+pub use secret_bytes::SecretBytes;
 pub use session_status::SessionStatus;
 pub use threshold::{InvalidThreshold, MAX_PARTIES, MIN_SIGNERS, Threshold};
 pub use time::{UnixMillis, UnixSeconds};

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quorate_lead::Progress;
 use quorate_types::Tenant;
@@ -18,6 +18,8 @@ pub(crate) struct ActStatus {
 /// A running act, as callers see it.
 pub(crate) struct ActHandle {
     pub(crate) tenant: Tenant,
+    /// When it began, if it makes signatures.
+    signs_since: Option<Instant>,
     input: mpsc::Sender<Input>,
     status: watch::Receiver<ActStatus>,
 }
@@ -25,14 +27,22 @@ pub(crate) struct ActHandle {
 impl ActHandle {
     pub(crate) const fn new(
         tenant: Tenant,
+        signs_since: Option<Instant>,
         input: mpsc::Sender<Input>,
         status: watch::Receiver<ActStatus>,
     ) -> Self {
         Self {
             tenant,
+            signs_since,
             input,
             status,
         }
+    }
+
+    /// Whether it makes signatures, and did not begin longer ago than this.
+    pub(crate) fn signs_within(&self, age: Duration, now: Instant) -> bool {
+        let is_young = |since| now.saturating_duration_since(since) <= age;
+        self.signs_since.is_some_and(is_young)
     }
 
     /// Waits for the outcome, but at most so long; `None` if it is not there yet.

@@ -128,7 +128,7 @@ pub(crate) fn run_from<P: Phases>(
     outcomes
 }
 
-type Queue = VecDeque<(PartyIndex, PartyIndex, zeroize::Zeroizing<Vec<u8>>)>;
+type Queue = VecDeque<(PartyIndex, PartyIndex, quorate_types::SecretBytes)>;
 
 fn take<O>(me: PartyIndex, effects: Vec<Effect<O>>, queue: &mut Queue, outcomes: &mut Outcomes<O>) {
     for effect in effects {

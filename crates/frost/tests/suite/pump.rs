@@ -100,7 +100,7 @@ pub(crate) fn equivocate<P: Phases>(
     (at, forged): (usize, Vec<u8>),
     start: impl Fn(&Roster, Digest32) -> (P, Outbox),
 ) -> Outcomes<P::Output> {
-    let twist = |from, to, context: &Digest32, message: &mut zeroize::Zeroizing<Vec<u8>>| {
+    let twist = |from, to, context: &Digest32, message: &mut quorate_types::SecretBytes| {
         let mut envelope = Envelope::from_bytes(message).unwrap();
         if (from, to, envelope.round, envelope.slot) != (liar, victim, 1, Slot::Broadcast) {
             return;
@@ -118,7 +118,7 @@ fn run_over<P: Phases>(
     t: u64,
     session: [u8; 16],
     lies: &BTreeMap<PartyIndex, Lie>,
-    twist: impl Fn(PartyIndex, PartyIndex, &Digest32, &mut zeroize::Zeroizing<Vec<u8>>),
+    twist: impl Fn(PartyIndex, PartyIndex, &Digest32, &mut quorate_types::SecretBytes),
     start: impl Fn(&Roster, Digest32) -> (P, Outbox),
 ) -> Outcomes<P::Output> {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
@@ -158,7 +158,7 @@ pub(crate) fn fresh_seed() -> [u8; 32] {
     seed
 }
 
-type Queue = VecDeque<(PartyIndex, PartyIndex, zeroize::Zeroizing<Vec<u8>>)>;
+type Queue = VecDeque<(PartyIndex, PartyIndex, quorate_types::SecretBytes)>;
 
 fn take<O>(me: PartyIndex, effects: Vec<Effect<O>>, queue: &mut Queue, outcomes: &mut Outcomes<O>) {
     for effect in effects {

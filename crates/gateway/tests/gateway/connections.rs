@@ -191,10 +191,10 @@ async fn connection_of_a_known_caller__must_not_give_way() {
         sent += &format!("{name}: {}\r\n", value.to_str().unwrap());
     }
     sent += "\r\n";
-    known.write_all(sent.as_bytes()).await.unwrap();
-    known.read_u8().await.unwrap();
     // Another one waits until the known one has been silent for its time.
     let started = std::time::Instant::now();
+    known.write_all(sent.as_bytes()).await.unwrap();
+    known.read_u8().await.unwrap();
     let asked = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     assert!(served.answer(asked).await.contains("200 OK"));
     assert!(started.elapsed() >= Duration::from_millis(200));

@@ -1,4 +1,5 @@
 use super::*;
+use quorate_types::SecretBytes;
 
 fn node(name: &str) -> NodeId {
     NodeId::new(name).unwrap()
@@ -31,8 +32,8 @@ fn open(boxes: &Mailboxes, owner: SessionId, part: SessionId) -> Mailbox<'_> {
     boxes.open(owner, part, [node("a"), node("b")], ALLOWANCE)
 }
 
-fn body(length: usize) -> Zeroizing<Vec<u8>> {
-    Zeroizing::new(vec![0; length])
+fn body(length: usize) -> SecretBytes {
+    SecretBytes::new(vec![0; length])
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -287,7 +288,7 @@ fn a_session_that_panics__must_close_its_part() {
     assert!(boxes.inner.lock().open.is_empty());
 }
 
-fn abort_of(part: SessionId) -> Zeroizing<Vec<u8>> {
+fn abort_of(part: SessionId) -> SecretBytes {
     let party = |n| quorate_types::PartyIndex::new(n).unwrap();
     let abort = Envelope {
         session: part,
@@ -295,10 +296,10 @@ fn abort_of(part: SessionId) -> Zeroizing<Vec<u8>> {
         slot: Slot::Abort,
         from: party(2),
         to: party(1),
-        body: Zeroizing::default(),
+        body: SecretBytes::default(),
         signature: None,
     };
-    Zeroizing::new(abort.to_bytes())
+    SecretBytes::new(abort.to_bytes())
 }
 
 #[test]

@@ -62,6 +62,11 @@ pub(super) fn next(situation: &Situation) -> Step {
     if ours.is_busy {
         return Step::Wait;
     }
+    // 3.4 What was made before a ban is never used, whatever the peer says, or does not say until an
+    // owner lifted the ban.
+    if let (Some(stored), true) = (ours.stored, is_blocked) {
+        return Step::Drop(stored);
+    }
     let Some(theirs) = theirs else {
         return Step::Ask;
     };
@@ -216,5 +221,7 @@ mod tests {
         let mut made_before = situation(holding(1, 2), holding(1, 2));
         made_before.is_blocked = true;
         assert_eq!(next(&made_before), Step::Drop(digest(2)));
+        made_before.theirs = None;
+        assert_eq!(next(&made_before), Step::Drop(digest(2)), "a silent peer");
     }
 }

@@ -13,7 +13,7 @@ use rand_core::Rng as _;
 use thiserror::Error;
 
 use super::message::{Occasion, PairMessage};
-use super::{proceed, standing_bans, tell};
+use super::{is_agreed, proceed, standing_bans, tell};
 use crate::drive::{Port, drive_here};
 use crate::link_message;
 use crate::node::Node;
@@ -66,7 +66,9 @@ pub(super) fn proposed(node: &Arc<Node>, peer: &NodeId, nonce: [u8; 16]) {
     let own = fresh_nonce();
     let session = session_of(node, peer, nonce, own);
     let is_blocked = !standing_bans(&node.keystore, peer).is_empty();
+    // Nobody renews what both have: each renewal costs records that stay.
     let begins = !is_blocked
+        && !is_agreed(node, peer)
         && node.pairs.with(peer, |known| {
             let free = known.running.is_none() && known.pace.take(Instant::now());
             if free {
@@ -76,7 +78,9 @@ pub(super) fn proposed(node: &Arc<Node>, peer: &NodeId, nonce: [u8; 16]) {
             free
         });
     if !begins {
-        tracing::info!(%peer, is_blocked, "new pair state is declined");
+        metrics::counter!("quorate_pair_setups_declined_total", "peer" => peer.to_string())
+            .increment(1);
+        tracing::debug!(%peer, is_blocked, "new pair state is declined");
         node.send(peer, link_message::pair(&PairMessage::Decline { nonce }));
         return;
     }
@@ -117,15 +121,35 @@ pub(super) fn declined(node: &Arc<Node>, peer: &NodeId, nonce: [u8; 16]) {
     });
 }
 
+/// Gives the pair free again, also if the run panics.
+struct EndOfRun<'a> {
+    node: &'a Node,
+    peer: &'a NodeId,
+    session: SessionId,
+}
+
+impl Drop for EndOfRun<'_> {
+    fn drop(&mut self) {
+        self.node.mailboxes.forget(self.session);
+        self.node
+            .pairs
+            .with(self.peer, |known| known.running = None);
+    }
+}
+
 /// Runs it on a thread of its own: it computes for tens of milliseconds.
 fn begin(node: &Arc<Node>, peer: &NodeId, session: SessionId, nonces: ([u8; 16], [u8; 16])) {
     let (node, peer) = (Arc::clone(node), peer.clone());
     drop(tokio::task::spawn_blocking(move || {
         let span = tracing::info_span!("pair set-up", node = %node.me, %peer, %session);
         let _entered = span.enter();
+        let ends = EndOfRun {
+            node: &node,
+            peer: &peer,
+            session,
+        };
         let made = run(&node, &peer, session, nonces);
-        node.mailboxes.forget(session);
-        node.pairs.with(&peer, |known| known.running = None);
+        drop(ends);
         match made {
             Ok(generation) => tracing::info!(%generation, "pair state made and stored"),
             Err(error) => {

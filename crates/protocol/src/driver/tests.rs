@@ -1,6 +1,6 @@
 //! Every [`Reason`] at the level of the driver: does it fire, and is the right party blamed?
 
-use quorate_types::{Canonical, SessionId};
+use quorate_types::{Canonical, SecretBytes, SessionId};
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
@@ -47,7 +47,7 @@ impl Table {
             slot,
             from: party(from),
             to: party(1),
-            body: Zeroizing::new(body.to_vec()),
+            body: SecretBytes::new(body.to_vec()),
             signature: None,
         };
         if matches!(slot, Slot::Broadcast | Slot::Direct) {

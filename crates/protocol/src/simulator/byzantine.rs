@@ -1,9 +1,8 @@
 //! A party that does not follow the protocol: it may replace, inject and suppress any message.
 
-use quorate_types::{Canonical, PartyIndex};
+use quorate_types::{Canonical, PartyIndex, SecretBytes};
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
-use zeroize::Zeroizing;
 
 use super::cast::Cast;
 use crate::echo::Echo;
@@ -218,8 +217,8 @@ impl Tamperer {
                 (envelope.slot == Slot::Direct).then_some(())?;
                 flip_byte(&mut envelope.body, by.rng)?;
             }
-            Strategy::WrongEcho => envelope.body = Zeroizing::new(lying_echo(&envelope)?),
-            Strategy::ShortEcho => envelope.body = Zeroizing::new(short_echo(&envelope)?),
+            Strategy::WrongEcho => envelope.body = SecretBytes::new(lying_echo(&envelope)?),
+            Strategy::ShortEcho => envelope.body = SecretBytes::new(short_echo(&envelope)?),
             Strategy::WrongSession => {
                 let mut session = *envelope.session.as_bytes();
                 session[0] ^= 1;

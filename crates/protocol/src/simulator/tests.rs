@@ -1,8 +1,7 @@
 //! Does the simulator replay, and can each of its invariants fail?
 
-use quorate_types::{Digest32, PartyIndex};
+use quorate_types::{Digest32, PartyIndex, SecretBytes};
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
 
 use super::*;
 use crate::abort::{Abort, Reason};
@@ -108,7 +107,7 @@ impl Actor for Broken {
 }
 
 fn send(to: PartyIndex) -> Effect<u8> {
-    let message = Zeroizing::new(b"hello".to_vec());
+    let message = SecretBytes::new(b"hello".to_vec());
     Effect::Send { to, message }
 }
 

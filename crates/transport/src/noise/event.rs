@@ -3,9 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use quorate_types::{DecodeError, NodeId};
+use quorate_types::{DecodeError, NodeId, SecretBytes};
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 /// Name of one Noise session: its handshake hash, equal on both sides and never repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,7 +54,7 @@ pub enum LinkEvent {
         /// The authenticated sender.
         from: NodeId,
         /// Its bytes; wiped when dropped, since they may hold shares.
-        body: Zeroizing<Vec<u8>>,
+        body: SecretBytes,
     },
 }
 

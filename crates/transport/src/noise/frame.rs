@@ -4,8 +4,7 @@
 //! into fragments that follow each other. Only pings, pongs and the closing frame may come between
 //! fragments, so a receiver assembles one message at a time and its memory is bounded.
 
-use quorate_types::{DecodeError, Reader};
-use zeroize::Zeroizing;
+use quorate_types::{DecodeError, Reader, SecretBytes};
 
 use super::event::Violation;
 use super::record::MAX_PLAINTEXT;
@@ -129,7 +128,7 @@ pub(super) struct Assembler {
 
 struct Partial {
     total: usize,
-    body: Zeroizing<Vec<u8>>,
+    body: SecretBytes,
 }
 
 impl Assembler {
@@ -142,12 +141,12 @@ impl Assembler {
     }
 
     /// Takes a whole message.
-    pub(super) fn whole(&mut self, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, Violation> {
+    pub(super) fn whole(&mut self, body: &[u8]) -> Result<SecretBytes, Violation> {
         if self.partial.is_some() {
             return Err(Violation::Interleaved);
         }
         self.check_length(body.len())?;
-        Ok(Zeroizing::new(body.to_vec()))
+        Ok(SecretBytes::new(body.to_vec()))
     }
 
     /// Takes a first fragment. Memory for the whole is set aside only after the length check.
@@ -156,7 +155,7 @@ impl Assembler {
             return Err(Violation::Interleaved);
         }
         self.check_length(total)?;
-        let body = Zeroizing::new(Vec::with_capacity(total));
+        let body = SecretBytes::new(Vec::with_capacity(total));
         self.partial = Some(Partial { total, body });
         match self.next(part)? {
             None => Ok(()),
@@ -165,7 +164,7 @@ impl Assembler {
     }
 
     /// Takes a further fragment; returns the message when it is complete.
-    pub(super) fn next(&mut self, part: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, Violation> {
+    pub(super) fn next(&mut self, part: &[u8]) -> Result<Option<SecretBytes>, Violation> {
         let mut partial = self.partial.take().ok_or(Violation::StrayFragment)?;
         if part.is_empty() {
             return Err(Violation::EmptyFragment);

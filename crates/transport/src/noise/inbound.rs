@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use quorate_types::Reader;
+use quorate_types::{Reader, SecretBytes};
 use tokio::io::{AsyncReadExt, BufReader};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
-use zeroize::Zeroizing;
 
 use super::event::{DownReason, LinkEvent, LinkId, Violation};
 use super::frame::{Assembler, Close, Frame};
@@ -222,7 +221,7 @@ impl Inbound {
     fn frames(
         &mut self,
         ciphertext: &[u8],
-        messages: &mut Vec<Zeroizing<Vec<u8>>>,
+        messages: &mut Vec<SecretBytes>,
     ) -> Result<Option<Close>, DownReason> {
         let plaintext = self.opener.open(ciphertext)?;
         let mut input = Reader::new(plaintext);

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use quorate_types::NodeId;
+use quorate_types::{NodeId, SecretBytes};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use zeroize::Zeroizing;
 
 use super::config::{InvalidConfig, LinkConfig};
 use super::dialer::Dialer;
@@ -213,11 +212,7 @@ impl Links {
     ///
     /// # Errors
     /// [`SendError`]; nothing was sent.
-    pub fn send(
-        &self,
-        peer: &NodeId,
-        body: impl Into<Zeroizing<Vec<u8>>>,
-    ) -> Result<(), SendError> {
+    pub fn send(&self, peer: &NodeId, body: impl Into<SecretBytes>) -> Result<(), SendError> {
         let body = body.into();
         let state = self.inner.peers.get(peer);
         let state = state.ok_or_else(|| SendError::UnknownPeer { peer: peer.clone() })?;

@@ -1,10 +1,10 @@
 //! The sending half of a link: messages to frames, frames to records, records to few writes.
 
+use quorate_types::SecretBytes;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use zeroize::Zeroizing;
 
 use super::event::DownReason;
 use super::frame::{Close, FIRST_OVERHEAD, Frame, MAX_WHOLE, MESSAGE_OVERHEAD, NEXT_OVERHEAD};
@@ -23,7 +23,7 @@ pub(super) struct Outbound {
     peer: Arc<PeerState>,
     fuse: Fuse,
     write_timeout: Duration,
-    plaintext: Zeroizing<Vec<u8>>,
+    plaintext: SecretBytes,
     wire: Vec<u8>,
 }
 
@@ -36,7 +36,7 @@ impl Outbound {
         fuse: Fuse,
         write_timeout: Duration,
     ) -> Self {
-        let plaintext = Zeroizing::new(Vec::with_capacity(MAX_PLAINTEXT));
+        let plaintext = SecretBytes::new(Vec::with_capacity(MAX_PLAINTEXT));
         Self {
             half,
             sealer,

@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
-use quorate_types::NodeId;
+use quorate_types::{NodeId, SecretBytes};
 use tokio::sync::{Semaphore, mpsc};
-use zeroize::Zeroizing;
 
 use super::event::{DownReason, LinkId};
 use super::fuse::Fuse;
@@ -29,7 +28,7 @@ pub(super) struct Outgoing {
     /// Dropped if the link went down since.
     pub(super) series: u64,
     /// Bytes; wiped when dropped.
-    pub(super) body: Zeroizing<Vec<u8>>,
+    pub(super) body: SecretBytes,
 }
 
 /// A link whose handshake is done.
@@ -118,7 +117,7 @@ impl PeerState {
     }
 
     /// Spec 4.1: accepts a message for the present series of links, or says why not.
-    pub(super) fn enqueue(&self, body: Zeroizing<Vec<u8>>) -> Result<(), SendError> {
+    pub(super) fn enqueue(&self, body: SecretBytes) -> Result<(), SendError> {
         let series = self.series.load(Ordering::Acquire);
         if series == 0 {
             return Err(SendError::NotConnected {

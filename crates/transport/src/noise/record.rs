@@ -4,10 +4,10 @@
 //! never sent: a record that is lost, repeated, moved or changed does not authenticate, and there
 //! is no way to continue after one that does not.
 
+use quorate_types::SecretBytes;
 use std::sync::Arc;
 
 use snow::StatelessTransportState;
-use zeroize::Zeroizing;
 
 use super::event::DownReason;
 
@@ -62,7 +62,7 @@ pub(super) struct Opener {
     keys: Arc<StatelessTransportState>,
     nonce: u64,
     max_records: u64,
-    plaintext: Zeroizing<Vec<u8>>,
+    plaintext: SecretBytes,
 }
 
 impl Opener {
@@ -72,7 +72,7 @@ impl Opener {
             keys,
             nonce,
             max_records,
-            plaintext: Zeroizing::new(vec![0; MAX_CIPHERTEXT]),
+            plaintext: SecretBytes::new(vec![0; MAX_CIPHERTEXT]),
         }
     }
 
