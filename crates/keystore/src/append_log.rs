@@ -7,7 +7,6 @@
 //!
 //! Specification: `docs/protocols/share-files.md` §7.
 
-mod company;
 mod error;
 mod frame;
 mod ticket;

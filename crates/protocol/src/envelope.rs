@@ -4,7 +4,7 @@ use quorate_types::{
     Canonical, DecodeError, Digest32, PartyIndex, Reader, SecretBytes, SessionId, Writer,
 };
 
-/// Largest body of a round message, in bytes (OT set-up for one pair is about 150 KiB).
+/// Largest body of a round message, in bytes (a product of ECDSA signing is about 40 KiB).
 pub const MAX_ENVELOPE: usize = 1024 * 1024 - 256;
 
 const VERSION: u8 = 1;

@@ -117,7 +117,7 @@ impl Roster {
         self.members.get(&index)
     }
 
-    /// Roster and context of one part of this session, for example its OT set-up.
+    /// Roster and context of one part of this session, for example one of its signatures.
     ///
     /// The part is named by the digest of everything agreed: this session, the parties and `purpose`
     /// (`docs/protocols/rounds.md` §1.4). So nodes whom a dishonest coordinator told different things

@@ -4,7 +4,6 @@
 
 mod audit;
 mod checked;
-mod company;
 mod connection;
 mod failure;
 mod idempotency;

@@ -189,7 +189,7 @@ hex_id!(
 );
 
 impl SessionId {
-    /// The id of a part of this session, such as its OT set-up. Both ids name the same attempt.
+    /// The id of a part of this session, such as its key generation. Both ids name the same attempt.
     ///
     /// `agreed` is a digest of everything that the parties of the part must agree on. Nodes that
     /// were told different things in one session never meet, so that none blames another for what

@@ -9,6 +9,7 @@
 )]
 
 pub mod canonical;
+mod company;
 mod curve;
 mod id;
 mod key_status;
@@ -21,6 +22,7 @@ mod threshold;
 mod time;
 
 pub use canonical::{Canonical, DecodeError, Reader, Writer};
+pub use company::Company;
 pub use curve::{Algorithm, Curve};
 pub use id::{
     ChainId, ClusterId, Digest32, InitiatorId, InvalidId, KeyId, NodeId, ProtocolName, SessionId,

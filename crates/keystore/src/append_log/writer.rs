@@ -3,12 +3,17 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::company::Company;
+use quorate_types::Company;
+
 use super::error::LogError;
 use super::frame::{self, LogKind, MAX_BATCH_BYTES, Salt};
 use super::ticket::{Shared, State};
 use crate::storage::{AppendFile, Storage, folder_of, temporary_of};
+
+/// How long a batch waits for each record of an average one.
+const PER_RECORD: Duration = Duration::from_millis(1);
 
 /// What an appender asks the writer to do.
 pub(super) enum Command {
@@ -143,7 +148,7 @@ impl Drop for FailTheRest<'_> {
 pub(super) fn run(mut file: LogFile, shared: &Shared) {
     let path = file.path.clone();
     let _fail_the_rest = FailTheRest { path, shared };
-    let mut company = Company::default();
+    let mut company = Company::new(PER_RECORD);
     loop {
         let mut state = shared.state.lock();
         while state.queue.is_empty() {

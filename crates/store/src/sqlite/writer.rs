@@ -7,16 +7,21 @@
 //! Callers hear of success only after the commit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use quorate_types::Company;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::company::Company;
 use super::failure::unavailable;
 use crate::error::StoreError;
 
 /// Most pieces of work in one transaction.
 pub(super) const MAX_BATCH: usize = 1_024;
+
+/// How long a transaction waits for each piece of an average one. Pages that several pieces change
+/// are written once.
+const PER_PIECE: Duration = Duration::from_micros(500);
 
 /// Work that waits for the writer, with the callers' types erased.
 pub(super) trait Work: Send {
@@ -78,7 +83,7 @@ where
 /// Serves the queue until all senders are gone and it is empty.
 pub(super) fn serve(mut connection: Connection, mut queue: mpsc::Receiver<Box<dyn Work>>) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
-    let mut company = Company::default();
+    let mut company = Company::new(PER_PIECE);
     while queue.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
         if let Some(pause) = company.pause()
             && batch.len() < MAX_BATCH
