@@ -238,6 +238,12 @@ fn record(node: &Node, notice: &SignedBan, key: Option<KeyId>) {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use ed25519_dalek::SigningKey;
+    use quorate_keystore::{DataKey, Disk, Limits, NodeSigner, Storage, WrapError, WrapKey};
     use quorate_types::UnixSeconds;
 
     use super::*;
@@ -277,6 +283,62 @@ mod tests {
         assert_eq!(of("me", "m"), Some(0));
         assert_eq!(of("m", "me"), Some(1));
         assert_eq!(of("m", "p2"), None);
+    }
+
+    /// No share is sealed here.
+    struct NoMaster;
+
+    impl WrapKey for NoMaster {
+        fn key_id(&self) -> &str {
+            "none"
+        }
+        fn wrap(&self, _: &DataKey, _: &[u8]) -> Result<Vec<u8>, WrapError> {
+            Err(WrapError::Refused)
+        }
+        fn unwrap_key(&self, _: &[u8], _: &[u8]) -> Result<DataKey, WrapError> {
+            Err(WrapError::Refused)
+        }
+    }
+
+    fn keystore(root: &Path) -> Keystore {
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let signer = Arc::new(NodeSigner::new(node("me"), key));
+        let disk: Arc<dyn Storage> = Arc::new(Disk);
+        Keystore::create(&disk, root, &signer).unwrap();
+        let master = Arc::new(NoMaster);
+        let (keystore, _) = Keystore::open(disk, root, master, signer, Limits::default()).unwrap();
+        keystore
+    }
+
+    #[test]
+    fn c12_heartbeats__must_not_stop_the_list_of_bans_that_grows_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let keystore = Arc::new(keystore(folder.path()));
+        let (done, ended) = mpsc::channel();
+        let banning = Arc::clone(&keystore);
+        std::thread::spawn(move || {
+            for number in 0..200_u8 {
+                let generation = Digest32::from_array([number; 32]);
+                let ban = Ban {
+                    generation,
+                    ..ban("me", "p2")
+                };
+                banning.bans().ban(ban).unwrap();
+            }
+            done.send(()).unwrap();
+        });
+        let looking = Arc::clone(&keystore);
+        let (stop, stopped) = mpsc::channel::<()>();
+        std::thread::spawn(move || {
+            while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
+                for_heartbeat(&looking, &node("me"), [node("p2")].iter());
+            }
+        });
+        // Long enough for any disk; a lock that is held for good never ends.
+        ended.recv_timeout(Duration::from_secs(120)).unwrap();
+        drop(stop);
+        let told = for_heartbeat(&keystore, &node("me"), [node("p2")].iter());
+        assert_eq!(told.len(), 200);
     }
 
     #[test]
