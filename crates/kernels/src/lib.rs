@@ -27,6 +27,7 @@ mod check_hash;
 mod residue;
 mod tccr;
 mod transpose;
+mod triples;
 mod wide_sum;
 
 pub use base_point::multiply_base;
@@ -34,4 +35,7 @@ pub use check_hash::{Check, CheckHash, Row};
 pub use residue::{Residue, mask};
 pub use tccr::{Block, Tccr};
 pub use transpose::transpose;
+pub use triples::{
+    Corrections, Group, SIDE_BY_SIDE, Triple, TripleBytes, combine, correct,
+};
 pub use wide_sum::WideSum;

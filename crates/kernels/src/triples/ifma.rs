@@ -1,0 +1,131 @@
+//! [`super::correct`] and [`super::combine`] by AVX-512 IFMA, eight OTs at a time.
+
+use std::arch::x86_64::*;
+
+use super::lanes::{
+    LIMB, LIMBS, Lanes, add_product, all, carry, chosen, everywhere, load, load_big_endian, minus,
+    plus, reduce, reduce_wide, store_big_endian,
+};
+use super::{Corrections, Group, Triple, TripleBytes};
+use crate::residue::{ORDER, Residue};
+use crate::wide_sum::WideSum;
+
+/// Groups whose products fit into limbs of 64 bits before they are carried: 64 · 10 · 2⁵² < 2⁶³.
+const BETWEEN_CARRIES: usize = 64;
+
+/// A sum of products, limb by limb.
+type WideLanes = [__m512i; 2 * LIMBS];
+
+/// If this processor has the instructions.
+pub(super) fn is_there() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512ifma")
+}
+
+/// [`super::correct`].
+#[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
+pub(super) fn correct(
+    zeros: &[Group<Triple>],
+    ones: &[Group<Triple>],
+    inputs: &[Residue; 3],
+    out: &mut [Group<TripleBytes>],
+) {
+    // With twice the order, differences of numbers below 2²⁵⁶ are positive, and below 2²⁵⁹.
+    let order = everywhere(&ORDER);
+    let twice = plus(&order, &order);
+    let inputs = inputs.each_ref().map(|input| plus(&everywhere(&input.0), &twice));
+    for (out, (zeros, ones)) in out.iter_mut().zip(zeros.iter().zip(ones)) {
+        for (k, input) in inputs.iter().enumerate() {
+            let (zero, one) = (load(words(zeros, k)), load(words(ones, k)));
+            let mut number = minus(&plus(&zero, input), &one);
+            carry(&mut number);
+            let places = out.each_mut().map(|out| &mut out.as_chunks_mut::<32>().0[k]);
+            store_big_endian(&reduce(&number), places);
+        }
+    }
+}
+
+/// [`super::combine`].
+#[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
+pub(super) fn combine(
+    pads: &[Group<Triple>],
+    corrections: Option<&Corrections<'_>>,
+    gadget: &[Group<Residue>],
+    theta: &[u128; 2],
+    combined: &mut [Group<[u8; 32]>],
+    sums: &mut [WideSum; 2],
+) {
+    let theta = theta.map(|theta| short(theta));
+    // − η, so that it can be added.
+    let eta = corrections.map(|given| everywhere(&Residue::default().minus(&given.eta).0));
+    let chunks = pads.chunks(BETWEEN_CARRIES).zip(gadget.chunks(BETWEEN_CARRIES));
+    let outputs = combined.chunks_mut(BETWEEN_CARRIES);
+    for (chunk, ((pads, gadget), combined)) in chunks.zip(outputs).enumerate() {
+        let mut wide = [[_mm512_setzero_si512(); 2 * LIMBS]; 2];
+        let first = chunk * BETWEEN_CARRIES;
+        for (at, ((pads, gadget), combined)) in (first..).zip(pads.iter().zip(gadget).zip(combined))
+        {
+            let mut values: [Lanes; 3] = std::array::from_fn(|k| load(words(pads, k)));
+            if let (Some(given), Some(eta)) = (corrections, &eta) {
+                correct_group(&mut values, given, at, eta);
+            }
+            let [first, second, third] = &values;
+            let gadget = load(gadget.each_ref().map(|entry| &entry.0));
+            let [first_sum, second_sum] = &mut wide;
+            add_product(first_sum, first, &gadget);
+            add_product(second_sum, second, &gadget);
+            let mut sum = [_mm512_setzero_si512(); 8];
+            sum[..LIMBS].copy_from_slice(third);
+            let [theta_first, theta_second] = &theta;
+            add_product(&mut sum, first, theta_first);
+            add_product(&mut sum, second, theta_second);
+            carry(&mut sum);
+            store_big_endian(&reduce_wide(&sum), combined.each_mut());
+        }
+        for (sum, wide) in sums.iter_mut().zip(wide) {
+            sum.add_limbs(&collected(wide));
+        }
+    }
+}
+
+/// `v + β·τ` for the numbers of one group, the third also less `β·η`. Carried, below 2²⁵⁹.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn correct_group(values: &mut [Lanes; 3], given: &Corrections<'_>, at: usize, minus_eta: &Lanes) {
+    let choices = given.choices[at];
+    for (k, value) in values.iter_mut().enumerate() {
+        let tau = load_big_endian(given.tau[at].each_ref().map(|tau| &tau.as_chunks().0[k]));
+        *value = plus(value, &chosen(choices, &tau));
+    }
+    let [first, second, third] = values;
+    *third = plus(third, &chosen(choices, minus_eta));
+    carry(first);
+    carry(second);
+    carry(third);
+}
+
+/// Number `k` of each OT.
+#[inline]
+fn words(group: &Group<Triple>, k: usize) -> Group<&[u128; 2]> {
+    group.each_ref().map(|triple| &triple.as_chunks().0[k])
+}
+
+/// A number of 128 bits in all lanes.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn short(number: u128) -> [__m512i; 3] {
+    [0, 52, 104].map(|from| {
+        #[allow(clippy::cast_possible_truncation, reason = "cut to a limb")]
+        let limb = (number >> from) as u64 & LIMB;
+        all(limb)
+    })
+}
+
+/// The sum over all lanes, limb by limb: below 2⁵⁶ each.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn collected(mut wide: WideLanes) -> [u64; 2 * LIMBS] {
+    carry(&mut wide);
+    wide.map(|limb| _mm512_reduce_add_epi64(limb).cast_unsigned())
+}
