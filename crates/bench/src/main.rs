@@ -42,17 +42,28 @@ struct Arguments {
     /// Measure everything, but briefly: the figures are rough.
     #[arg(long)]
     quick: bool,
+    /// Measure only the kernels and our own ECDSA 2-of-3: for work on the engine.
+    #[arg(long)]
+    signer: bool,
 }
 
 fn main() -> anyhow::Result<()> {
-    let Arguments { save, quick } = Arguments::parse();
+    let Arguments {
+        save,
+        quick,
+        signer,
+    } = Arguments::parse();
     let effort = if quick { Effort::QUICK } else { Effort::FULL };
     let (mut report, mut stage) = (EngineReport::new(quick), Stage::new());
 
     kernels::measure(effort, &mut stage, &mut report).context("kernels")?;
-    keygen::measure(effort, &mut stage, &mut report).context("key generation")?;
-    ecdsa::measure(effort, &mut stage, &mut report).context("ECDSA")?;
-    schnorr::measure(effort, &mut stage, &mut report).context("Schnorr")?;
+    if signer {
+        ecdsa::measure_signer(effort, &mut stage, &mut report).context("ECDSA")?;
+    } else {
+        keygen::measure(effort, &mut stage, &mut report).context("key generation")?;
+        ecdsa::measure(effort, &mut stage, &mut report).context("ECDSA")?;
+        schnorr::measure(effort, &mut stage, &mut report).context("Schnorr")?;
+    }
 
     report.finish();
     println!("{}", report.table());

@@ -101,7 +101,9 @@ pub(crate) fn receive(seeds: &ReceiverSeeds, id: &Digest32, choices: Row) -> (Ma
         write_row(out, &masked);
     }
     let check = challenge(id, &rows);
-    let rows_check = rows_check(id, zeros.0.iter().map(|row| check.fold(row)));
+    let mut hashes = Zeroizing::new([[0; 2]; BASE_OTS]);
+    check.fold_all(zeros.0.as_slice(), hashes.as_mut_slice());
+    let rows_check = rows_check(id, hashes.iter().copied());
     let matrix = Matrix {
         rows,
         choices_check: check_bytes(check.fold(&choices)),
@@ -134,9 +136,10 @@ pub(crate) fn send(
     }
     let check = challenge(id, &matrix.rows);
     let choices = read_check(&matrix.choices_check);
-    let expected = rows.0.iter().enumerate().map(|(number, row)| {
+    let mut hashes = Zeroizing::new([[0; 2]; BASE_OTS]);
+    check.fold_all(rows.0.as_slice(), hashes.as_mut_slice());
+    let expected = hashes.iter().enumerate().map(|(number, [first, second])| {
         let chosen = bit_mask(seeds.delta, number);
-        let [first, second] = check.fold(row);
         let [x_first, x_second] = choices;
         [first ^ x_first & chosen, second ^ x_second & chosen]
     });

@@ -84,5 +84,5 @@ fn weight(me: PartyIndex, others: &[PartyIndex]) -> Option<Scalar> {
         numerator *= scalar(*other);
         denominator *= scalar(*other) - scalar(me);
     }
-    Some(numerator * Option::<Scalar>::from(denominator.invert())?)
+    Some(numerator * Option::<Scalar>::from(denominator.invert_vartime())?)
 }

@@ -11,9 +11,16 @@ use crate::wire::{read_scalar, write_scalar};
 /// Bytes of an [`Extension`].
 pub(crate) const EXTENSION: usize = 4 * 32 + extension::MESSAGE;
 /// Bytes of a [`Product`].
-pub(crate) const PRODUCT: usize = 3 * 32 + 4 * POINT + 32 + product::MESSAGE;
+pub(crate) const PRODUCT: usize = 3 * 32 + 3 * POINT + 32 + product::MESSAGE;
 /// Bytes of a [`SignatureShare`].
 pub(crate) const SIGNATURE_SHARE: usize = 64;
+
+/// An encoding whose length is known: growing would copy what is written again and again.
+fn written(message: &impl Canonical, length: usize) -> Vec<u8> {
+    let mut out = Writer::with_capacity(length);
+    message.write(&mut out);
+    out.finish()
+}
 
 /// Step 2.2: our OT extension as receiver of the pair's multiplication, and our commitment.
 pub(crate) struct Extension {
@@ -32,6 +39,10 @@ impl Canonical for Extension {
             .value(&self.commitment)
             .fixed(&self.nonce);
         self.matrix.write(out);
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        written(self, EXTENSION)
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -56,10 +67,8 @@ pub(crate) struct Product {
     pub(crate) nonce_point: Point,
     /// `P_i`: our share of the public key, with our share of zero in it.
     pub(crate) public_share: Point,
-    /// `Γᵘ = cᵘ·G`.
-    pub(crate) gamma_u: Point,
-    /// `Γᵛ = cᵛ·G`.
-    pub(crate) gamma_v: Point,
+    /// `Γ = (cᵘ + ρ·cᵛ)·G`.
+    pub(crate) gamma: Point,
     /// `ψ = φ − χ`.
     pub(crate) psi: Scalar,
     pub(crate) corrections: Corrections,
@@ -70,16 +79,15 @@ impl Canonical for Product {
         out.value(&self.binding)
             .fixed(&self.commitment_salt)
             .fixed(&self.salt);
-        for point in [
-            &self.nonce_point,
-            &self.public_share,
-            &self.gamma_u,
-            &self.gamma_v,
-        ] {
+        for point in [&self.nonce_point, &self.public_share, &self.gamma] {
             curve::write(out, point);
         }
         write_scalar(out, &self.psi);
         self.corrections.write(out);
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        written(self, PRODUCT)
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -89,8 +97,7 @@ impl Canonical for Product {
             salt: input.array("salt")?,
             nonce_point: curve::read(input, "nonce point")?,
             public_share: curve::read(input, "public share")?,
-            gamma_u: curve::read(input, "gamma u")?,
-            gamma_v: curve::read(input, "gamma v")?,
+            gamma: curve::read(input, "gamma")?,
             psi: read_scalar(input, "psi")?,
             corrections: Corrections::read(input)?,
         })

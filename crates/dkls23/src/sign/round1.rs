@@ -14,8 +14,9 @@ use crate::curve::{self, Point};
 use crate::ids;
 use crate::ot::extension::{self, Received, Sent};
 use crate::pair::PairState;
-use crate::product::{self, Shares};
+use crate::product;
 use crate::sign::attempt::Attempt;
+use crate::sign::inputs::Statement;
 use crate::sign::message::{Extension, Product};
 use crate::sign::round2::{Kept, Round2};
 use crate::wire::{random_scalar, residue, scalar_of};
@@ -127,8 +128,9 @@ impl Round1 {
             let delta = pair.sender.delta;
             let (corrections, shares) =
                 product::send(sent, delta, &id, &pair.sending, &inputs, &mask);
-            let gamma = |share: &Residue| curve::base(&scalar_of(share)).ok_or_else(zero);
-            let Shares([share_u, share_v]) = &shares;
+            let statement =
+                Statement::new(&id, &shares, &corrections, &nonce_point, &public_share);
+            let gamma = statement.gamma(&shares).ok_or_else(zero)?;
             let chi = scalar_of(&product::chi(&own.received, &pair.receiving));
             let nonces_of_both = [&own.nonce, &message.nonce];
             let product = Product {
@@ -137,8 +139,7 @@ impl Round1 {
                 salt,
                 nonce_point,
                 public_share,
-                gamma_u: gamma(share_u)?,
-                gamma_v: gamma(share_v)?,
+                gamma,
                 psi: *nonces.inversion_mask - *chi,
                 corrections,
             };
