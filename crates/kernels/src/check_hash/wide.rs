@@ -15,7 +15,8 @@ pub(super) fn is_there() -> bool {
 /// [`super::CheckHash::fold_all`].
 #[target_feature(enable = "avx512f,vpclmulqdq,pclmulqdq")]
 pub(super) fn fold_all(powers: &[[u128; BLOCKS]; 2], rows: &[Row], out: &mut [Check]) {
-    let [first, second] = powers.each_ref().map(|powers| load(powers));
+    let [first, second] = powers;
+    let (first, second) = (load(first), load(second));
     for (out, row) in out.iter_mut().zip(rows) {
         let (message, mask) = parts(row);
         let message = load(&message);

@@ -34,7 +34,12 @@ pub(super) fn correct(
     // With twice the order, differences of numbers below 2²⁵⁶ are positive, and below 2²⁵⁹.
     let order = everywhere(&ORDER);
     let twice = plus(&order, &order);
-    let inputs = inputs.each_ref().map(|input| plus(&everywhere(&input.0), &twice));
+    let [first, second, third] = inputs;
+    let inputs = [
+        plus(&everywhere(&first.0), &twice),
+        plus(&everywhere(&second.0), &twice),
+        plus(&everywhere(&third.0), &twice),
+    ];
     for (out, (zeros, ones)) in out.iter_mut().zip(zeros.iter().zip(ones)) {
         for (k, input) in inputs.iter().enumerate() {
             let (zero, one) = (load(words(zeros, k)), load(words(ones, k)));
@@ -56,9 +61,11 @@ pub(super) fn combine(
     combined: &mut [Group<[u8; 32]>],
     sums: &mut [WideSum; 2],
 ) {
-    let theta = theta.map(|theta| short(theta));
+    let [theta_first, theta_second] = *theta;
+    let (theta_first, theta_second) = (short(theta_first), short(theta_second));
     // − η, so that it can be added.
-    let eta = corrections.map(|given| everywhere(&Residue::default().minus(&given.eta).0));
+    let minus_eta = corrections.map(|given| Residue::default().minus(&given.eta).0);
+    let eta = everywhere(&minus_eta.unwrap_or_default());
     let chunks = pads.chunks(BETWEEN_CARRIES).zip(gadget.chunks(BETWEEN_CARRIES));
     let outputs = combined.chunks_mut(BETWEEN_CARRIES);
     for (chunk, ((pads, gadget), combined)) in chunks.zip(outputs).enumerate() {
@@ -66,9 +73,13 @@ pub(super) fn combine(
         let first = chunk * BETWEEN_CARRIES;
         for (at, ((pads, gadget), combined)) in (first..).zip(pads.iter().zip(gadget).zip(combined))
         {
-            let mut values: [Lanes; 3] = std::array::from_fn(|k| load(words(pads, k)));
-            if let (Some(given), Some(eta)) = (corrections, &eta) {
-                correct_group(&mut values, given, at, eta);
+            let mut values = [
+                load(words(pads, 0)),
+                load(words(pads, 1)),
+                load(words(pads, 2)),
+            ];
+            if let Some(given) = corrections {
+                correct_group(&mut values, given, at, &eta);
             }
             let [first, second, third] = &values;
             let gadget = load(gadget.each_ref().map(|entry| &entry.0));
@@ -76,10 +87,11 @@ pub(super) fn combine(
             add_product(first_sum, first, &gadget);
             add_product(second_sum, second, &gadget);
             let mut sum = [_mm512_setzero_si512(); 8];
-            sum[..LIMBS].copy_from_slice(third);
-            let [theta_first, theta_second] = &theta;
-            add_product(&mut sum, first, theta_first);
-            add_product(&mut sum, second, theta_second);
+            for (sum, limb) in sum.iter_mut().zip(third) {
+                *sum = *limb;
+            }
+            add_product(&mut sum, first, &theta_first);
+            add_product(&mut sum, second, &theta_second);
             carry(&mut sum);
             store_big_endian(&reduce_wide(&sum), combined.each_mut());
         }
@@ -115,11 +127,9 @@ fn words(group: &Group<Triple>, k: usize) -> Group<&[u128; 2]> {
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn short(number: u128) -> [__m512i; 3] {
-    [0, 52, 104].map(|from| {
-        #[allow(clippy::cast_possible_truncation, reason = "cut to a limb")]
-        let limb = (number >> from) as u64 & LIMB;
-        all(limb)
-    })
+    #[allow(clippy::cast_possible_truncation, reason = "cut to limbs")]
+    let [l0, l1, l2] = [0, 52, 104].map(|from| (number >> from) as u64 & LIMB);
+    [all(l0), all(l1), all(l2)]
 }
 
 /// The sum over all lanes, limb by limb: below 2⁵⁶ each.
@@ -127,5 +137,9 @@ fn short(number: u128) -> [__m512i; 3] {
 #[inline]
 fn collected(mut wide: WideLanes) -> [u64; 2 * LIMBS] {
     carry(&mut wide);
-    wide.map(|limb| _mm512_reduce_add_epi64(limb).cast_unsigned())
+    let mut limbs = [0; 2 * LIMBS];
+    for (limb, wide) in limbs.iter_mut().zip(wide) {
+        *limb = _mm512_reduce_add_epi64(wide).cast_unsigned();
+    }
+    limbs
 }

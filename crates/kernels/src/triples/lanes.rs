@@ -3,6 +3,9 @@
 //! A limb is a vector with a lane for each number. Limbs grow beyond 52 bits while numbers are
 //! added, and [`carry`] brings all but the highest back: multiplication only sees the lower 52 bits.
 //! No instruction here takes longer for some values than for others, and choices are mask registers.
+//!
+//! Written without closures over vectors: `map` and `from_fn` are not compiled for AVX-512, so that
+//! each call of theirs would pass vectors through memory.
 
 use std::arch::x86_64::*;
 
@@ -36,6 +39,14 @@ impl Number for [Block; 2] {}
 impl Number for [u64; 4] {}
 impl Number for [u8; 32] {}
 
+/// `c` in all lanes.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn complement() -> [__m512i; 3] {
+    let [c0, c1, c2] = COMPLEMENT;
+    [all(c0), all(c1), all(c2)]
+}
+
 /// The same value in all lanes.
 #[target_feature(enable = "avx512f")]
 #[inline]
@@ -47,7 +58,8 @@ pub(super) fn all(value: u64) -> __m512i {
 #[target_feature(enable = "avx512f")]
 #[inline]
 pub(super) fn everywhere(words: &[u64; 4]) -> Lanes {
-    limbs(words.map(|word| all(word)))
+    let [w0, w1, w2, w3] = *words;
+    limbs([all(w0), all(w1), all(w2), all(w3)])
 }
 
 /// Eight numbers of four words each, the least significant first.
@@ -62,25 +74,34 @@ pub(super) fn load<N: Number>(numbers: Group<&N>) -> Lanes {
 #[inline]
 pub(super) fn load_big_endian(numbers: Group<&[u8; 32]>) -> Lanes {
     let [w3, w2, w1, w0] = load_words(numbers);
-    limbs([w0, w1, w2, w3].map(|word| reverse_bytes(word)))
+    limbs([
+        reverse_bytes(w0),
+        reverse_bytes(w1),
+        reverse_bytes(w2),
+        reverse_bytes(w3),
+    ])
+}
+
+/// Two numbers, one behind the other.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn pair<N: Number>(low: &N, high: &N) -> __m512i {
+    const { assert!(size_of::<N>() == 32) };
+    // SAFETY: reads the 32 bytes behind each reference; a `Number` has no padding.
+    #[allow(unsafe_code, reason = "unaligned loads take pointers")]
+    let (low, high) = unsafe {
+        (
+            _mm256_loadu_si256(std::ptr::from_ref(low).cast()),
+            _mm256_loadu_si256(std::ptr::from_ref(high).cast()),
+        )
+    };
+    _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
 }
 
 /// Words `k` of all numbers into vector `k`.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn load_words<N: Number>(numbers: Group<&N>) -> [__m512i; 4] {
-    const { assert!(size_of::<N>() == 32) };
-    let pair = |low: &N, high: &N| {
-        // SAFETY: reads the 32 bytes behind each reference; a `Number` has no padding.
-        #[allow(unsafe_code, reason = "unaligned loads take pointers")]
-        let (low, high) = unsafe {
-            (
-                _mm256_loadu_si256(std::ptr::from_ref(low).cast()),
-                _mm256_loadu_si256(std::ptr::from_ref(high).cast()),
-            )
-        };
-        _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
-    };
     let [n0, n1, n2, n3, n4, n5, n6, n7] = numbers;
     let (a, b, c, d) = (pair(n0, n1), pair(n2, n3), pair(n4, n5), pair(n6, n7));
     // Of two vectors, words 0 and 1 (or 2 and 3) of their four numbers.
@@ -106,31 +127,33 @@ fn load_words<N: Number>(numbers: Group<&N>) -> [__m512i; 4] {
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 pub(super) fn store_big_endian(number: &Lanes, out: Group<&mut [u8; 32]>) {
-    let [w0, w1, w2, w3] = words(number).map(|word| reverse_bytes(word));
+    let [w0, w1, w2, w3] = words(number);
+    let (w0, w1) = (reverse_bytes(w0), reverse_bytes(w1));
+    let (w2, w3) = (reverse_bytes(w2), reverse_bytes(w3));
     // Pairs of words of the even and of the odd numbers, then both pairs of two numbers.
     let (even_upper, odd_upper) = (_mm512_unpacklo_epi64(w3, w2), _mm512_unpackhi_epi64(w3, w2));
     let (even_lower, odd_lower) = (_mm512_unpacklo_epi64(w1, w0), _mm512_unpackhi_epi64(w1, w0));
     let first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
     let last = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
-    let pair = |low: &mut [u8; 32], high: &mut [u8; 32], both: __m512i| {
-        // SAFETY: writes the 32 bytes behind each reference.
-        #[allow(unsafe_code, reason = "unaligned stores take pointers")]
-        unsafe {
-            _mm256_storeu_si256(
-                std::ptr::from_mut(low).cast(),
-                _mm512_castsi512_si256(both),
-            );
-            _mm256_storeu_si256(
-                std::ptr::from_mut(high).cast(),
-                _mm512_extracti64x4_epi64::<1>(both),
-            );
-        }
-    };
     let [n0, n1, n2, n3, n4, n5, n6, n7] = out;
-    pair(n0, n2, _mm512_permutex2var_epi64(even_upper, first, even_lower));
-    pair(n4, n6, _mm512_permutex2var_epi64(even_upper, last, even_lower));
-    pair(n1, n3, _mm512_permutex2var_epi64(odd_upper, first, odd_lower));
-    pair(n5, n7, _mm512_permutex2var_epi64(odd_upper, last, odd_lower));
+    store_pair(n0, n2, _mm512_permutex2var_epi64(even_upper, first, even_lower));
+    store_pair(n4, n6, _mm512_permutex2var_epi64(even_upper, last, even_lower));
+    store_pair(n1, n3, _mm512_permutex2var_epi64(odd_upper, first, odd_lower));
+    store_pair(n5, n7, _mm512_permutex2var_epi64(odd_upper, last, odd_lower));
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn store_pair(low: &mut [u8; 32], high: &mut [u8; 32], both: __m512i) {
+    // SAFETY: writes the 32 bytes behind each reference.
+    #[allow(unsafe_code, reason = "unaligned stores take pointers")]
+    unsafe {
+        _mm256_storeu_si256(std::ptr::from_mut(low).cast(), _mm512_castsi512_si256(both));
+        _mm256_storeu_si256(
+            std::ptr::from_mut(high).cast(),
+            _mm512_extracti64x4_epi64::<1>(both),
+        );
+    }
 }
 
 /// The bytes of each word in the other order.
@@ -180,14 +203,10 @@ fn joined<const RIGHT: u32, const LEFT: u32>(low: __m512i, high: __m512i) -> __m
 #[target_feature(enable = "avx512f")]
 #[inline]
 pub(super) fn carry<const N: usize>(number: &mut [__m512i; N]) {
-    let mut above = _mm512_setzero_si512();
-    let mut rest = number.iter_mut().peekable();
-    while let Some(limb) = rest.next() {
-        *limb = _mm512_add_epi64(*limb, above);
-        if rest.peek().is_some() {
-            above = _mm512_srai_epi64::<52>(*limb);
-            *limb = _mm512_and_si512(*limb, all(LIMB));
-        }
+    for k in 1..N {
+        let above = _mm512_srai_epi64::<52>(number[k - 1]);
+        number[k - 1] = _mm512_and_si512(number[k - 1], all(LIMB));
+        number[k] = _mm512_add_epi64(number[k], above);
     }
 }
 
@@ -195,21 +214,33 @@ pub(super) fn carry<const N: usize>(number: &mut [__m512i; N]) {
 #[target_feature(enable = "avx512f")]
 #[inline]
 pub(super) fn plus(a: &Lanes, b: &Lanes) -> Lanes {
-    std::array::from_fn(|k| _mm512_add_epi64(a[k], b[k]))
+    let mut sum = *a;
+    for (sum, b) in sum.iter_mut().zip(b) {
+        *sum = _mm512_add_epi64(*sum, *b);
+    }
+    sum
 }
 
 /// `a − b`, limb by limb.
 #[target_feature(enable = "avx512f")]
 #[inline]
 pub(super) fn minus(a: &Lanes, b: &Lanes) -> Lanes {
-    std::array::from_fn(|k| _mm512_sub_epi64(a[k], b[k]))
+    let mut difference = *a;
+    for (difference, b) in difference.iter_mut().zip(b) {
+        *difference = _mm512_sub_epi64(*difference, *b);
+    }
+    difference
 }
 
 /// The numbers whose bit is set; zero for the others.
 #[target_feature(enable = "avx512f")]
 #[inline]
 pub(super) fn chosen(choices: __mmask8, number: &Lanes) -> Lanes {
-    number.map(|limb| _mm512_maskz_mov_epi64(choices, limb))
+    let mut chosen = *number;
+    for limb in &mut chosen {
+        *limb = _mm512_maskz_mov_epi64(choices, *limb);
+    }
+    chosen
 }
 
 /// Adds `a · b` to `sum`, limb by limb: each of its limbs grows by less than `2·min(A, B)·2⁵²`.
@@ -246,7 +277,7 @@ pub(super) fn reduce_wide(number: &[__m512i; 8]) -> Lanes {
         joined::<48, 4>(l6, l7),
     ];
     let mut sum = [l0, l1, l2, l3, _mm512_and_si512(l4, all(HIGHEST)), _mm512_setzero_si512()];
-    add_product(&mut sum, &upper, &COMPLEMENT.map(|limb| all(limb)));
+    add_product(&mut sum, &upper, &complement());
     let [l0, l1, l2, l3, l4, l5] = sum;
     // Below 2²⁶⁴, so the sixth limb has few bits and fits above the fifth.
     let mut folded = [l0, l1, l2, l3, _mm512_add_epi64(l4, _mm512_slli_epi64::<52>(l5))];
@@ -258,8 +289,7 @@ pub(super) fn reduce_wide(number: &[__m512i; 8]) -> Lanes {
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]
 pub(super) fn reduce(number: &Lanes) -> Lanes {
-    let complement = COMPLEMENT.map(|limb| all(limb));
-    let [c0, c1, c2] = complement;
+    let [c0, c1, c2] = complement();
     let highest = all(HIGHEST);
     let [l0, l1, l2, l3, l4] = *number;
     // At most 12 bits above 2²⁵⁶: their product with `c` is 141 bits.
@@ -284,5 +314,8 @@ pub(super) fn reduce(number: &Lanes) -> Lanes {
     carry(&mut less);
     let reaches = _mm512_cmpgt_epu64_mask(less[4], highest);
     less[4] = _mm512_and_si512(less[4], highest);
-    std::array::from_fn(|k| _mm512_mask_blend_epi64(reaches, folded[k], less[k]))
+    for (folded, less) in folded.iter_mut().zip(less) {
+        *folded = _mm512_mask_blend_epi64(reaches, *folded, less);
+    }
+    folded
 }
