@@ -129,7 +129,14 @@ fn products(bench: &mut Bench<'_>, rng: &mut ChaCha20Rng) -> Result<()> {
     };
     bench.row(OURS, "416 combined, two sums, receiver", || {
         let (mut sums, corrections) = (Default::default(), Some(&corrections));
-        combine(&zeros, corrections, &gadget, &theta, &mut combined, &mut sums);
+        combine(
+            &zeros,
+            corrections,
+            &gadget,
+            &theta,
+            &mut combined,
+            &mut sums,
+        );
         black_box(sums.map(|sum| sum.reduce()));
     })
 }

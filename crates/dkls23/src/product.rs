@@ -9,8 +9,8 @@ mod gadget;
 
 use blake3::Hasher;
 use quorate_kernels::{
-    Block, Corrections as Corrected, Group, Residue, Row, SIDE_BY_SIDE, Tccr, TripleBytes,
-    WideSum, combine, correct,
+    Block, Corrections as Corrected, Group, Residue, Row, SIDE_BY_SIDE, Tccr, TripleBytes, WideSum,
+    combine, correct,
 };
 use quorate_types::{DecodeError, Digest32, Reader, Writer};
 use subtle::ConstantTimeEq;
@@ -71,7 +71,9 @@ impl Corrections {
 
     /// Hashes `η` and the digest of all `μ`; [`Shares::transcript`] stands for `τ`.
     pub(crate) fn hash_check(&self, hasher: &mut Hasher) {
-        hasher.update(&self.combined.to_be_bytes()).update(&self.check);
+        hasher
+            .update(&self.combined.to_be_bytes())
+            .update(&self.check);
     }
 }
 
@@ -175,7 +177,9 @@ pub(crate) fn receive(
     let choices = choice_bytes(&received.choices);
     let (mut mu, mut sums) = (Mu::new(), Default::default());
     let mut own = Zeroizing::new([[[0; 6]; SIDE_BY_SIDE]; AT_A_TIME]);
-    let inputs = choices.chunks(AT_A_TIME).zip(corrections.tau.chunks(AT_A_TIME));
+    let inputs = choices
+        .chunks(AT_A_TIME)
+        .zip(corrections.tau.chunks(AT_A_TIME));
     let places = mu.places().chunks_mut(AT_A_TIME);
     let places = gadget.groups().chunks(AT_A_TIME).zip(places);
     for (((from, pads), (choices, tau)), (gadget, mu)) in
@@ -188,7 +192,14 @@ pub(crate) fn receive(
             eta: corrections.combined,
         };
         let theta = &challenge.theta;
-        combine(own.as_slice(), Some(&corrected), gadget, theta, mu, &mut sums);
+        combine(
+            own.as_slice(),
+            Some(&corrected),
+            gadget,
+            theta,
+            mu,
+            &mut sums,
+        );
     }
     if !bool::from(mu.digest(id).ct_eq(&corrections.check)) {
         return Err(Inconsistent);

@@ -75,7 +75,10 @@ impl CheckHash {
     fn fold_one_by_one(&self, rows: &[Row], out: &mut [Check]) {
         for (out, row) in out.iter_mut().zip(rows) {
             let (message, mask) = parts(row);
-            let hashes = self.keys.each_ref().map(|keyed| polyval_of(keyed, &message));
+            let hashes = self
+                .keys
+                .each_ref()
+                .map(|keyed| polyval_of(keyed, &message));
             *out = masked(hashes, mask);
         }
     }

@@ -35,7 +35,5 @@ pub use check_hash::{Check, CheckHash, Row};
 pub use residue::{Residue, mask};
 pub use tccr::{Block, Tccr};
 pub use transpose::transpose;
-pub use triples::{
-    Corrections, Group, SIDE_BY_SIDE, Triple, TripleBytes, combine, correct,
-};
+pub use triples::{Corrections, Group, SIDE_BY_SIDE, Triple, TripleBytes, combine, correct};
 pub use wide_sum::WideSum;

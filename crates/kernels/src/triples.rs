@@ -36,6 +36,13 @@ pub struct Corrections<'a> {
     pub eta: Residue,
 }
 
+impl Corrections<'_> {
+    /// Choices and `τ` of one group.
+    fn group(&self, at: usize) -> Option<(u8, &Group<TripleBytes>)> {
+        Some((*self.choices.get(at)?, self.tau.get(at)?))
+    }
+}
+
 /// `zero − one + input` modulo the group order, for each number of each OT.
 pub fn correct(
     zeros: &[Group<Triple>],
@@ -129,15 +136,15 @@ fn corrected(
     corrections: Option<&Corrections<'_>>,
     number: usize,
 ) -> [Residue; 3] {
+    let (at, place) = (number / SIDE_BY_SIDE, number % SIDE_BY_SIDE);
     let Some(corrections) = corrections else {
         return values;
     };
-    let Some(tau) = corrections.tau.as_flattened().get(number) else {
+    let Some((choices, tau)) = corrections.group(at) else {
         return values;
     };
-    let byte = corrections.choices.get(number / SIDE_BY_SIDE);
-    let byte = byte.copied().unwrap_or_default();
-    let choice = mask(u64::from(byte >> (number % SIDE_BY_SIDE) & 1));
+    let choice = mask(u64::from(choices >> place & 1));
+    let tau = tau.get(place).copied().unwrap_or([0; 96]);
     let mut values = values;
     for (value, tau) in values.iter_mut().zip(tau.as_chunks::<32>().0) {
         *value = value.plus(&Residue::reduce(tau).masked(choice));

@@ -142,14 +142,14 @@ fn check(keys: &[u8], row: &[bool]) -> Vec<u8> {
     let word = |bytes: &[u8]| u128::from_le_bytes(bytes.try_into().unwrap());
     let blocks: Vec<u128> = message.chunks(16).map(word).collect();
     let first = polyval(word(&keys[..16]), &blocks).to_le_bytes();
-    let second = polyval(word(&keys[16..]), &blocks).to_le_bytes();
+    let second = polyval(word(&keys[16..32]), &blocks).to_le_bytes();
     let hashed = [&first[..], &second[..10]].concat();
     let mask = packed(&row[416..]);
     hashed.iter().zip(mask).map(|(a, b)| a ^ b).collect()
 }
 
-/// Message and columns of the receiver.
-fn literal_extension(world: &World) -> (Vec<u8>, Vec<u128>) {
+/// Message and columns of the receiver, and the digest of the message.
+fn literal_extension(world: &World) -> (Vec<u8>, Vec<u128>, Digest32) {
     let id = &world.extension;
     let zeros: Vec<Vec<bool>> = (0..BASE_OTS)
         .map(|i| expand(id, world.receiver.zeros[i], i))
@@ -160,17 +160,23 @@ fn literal_extension(world: &World) -> (Vec<u8>, Vec<u128>) {
         packed(&xor(&xor(&zeros[i], &ones), &choices))
     };
     let mut message: Vec<u8> = (0..BASE_OTS).flat_map(row).collect();
-    let mut keys = [0; 32];
+    // Both keys, then the digest that stands for extension and rows.
+    let mut keys = [0; 64];
     let mut hasher = ids::oracle(b"OT check", id);
     hasher.update(&message).finalize_xof().fill(&mut keys);
     let mut hasher = ids::oracle(b"OT rows", id);
     for row in &zeros {
         hasher.update(&check(&keys, row));
     }
-    message.extend(check(&keys, &choices));
-    message.extend(hasher.finalize().as_bytes());
+    let checks = [
+        check(&keys, &choices),
+        hasher.finalize().as_bytes().to_vec(),
+    ];
+    let parts: [&[u8]; 3] = [&keys[32..], &checks[0], &checks[1]];
+    let digest = Digest32::of(b"quorate dkls23 v3 matrix", &parts);
+    message.extend(checks.concat());
     let column = |m: usize| (0..BASE_OTS).fold(0, |sum, i| sum | u128::from(zeros[i][m]) << i);
-    (message, (0..OTS).map(column).collect())
+    (message, (0..OTS).map(column).collect(), digest)
 }
 
 fn literal_pad(id: &Digest32, input: u128, m: usize) -> [Scalar; 3] {
@@ -247,15 +253,17 @@ fn written(write: impl FnOnce(&mut Writer)) -> Vec<u8> {
 fn product__should_send_and_compute_what_the_literal_reference_does() {
     for seed in 0..4 {
         let world = world(seed);
-        let (expected, columns) = literal_extension(&world);
+        let (expected, columns, digest) = literal_extension(&world);
         let (matrix, received) =
             extension::receive(&world.receiver, &world.extension, world.choices);
         assert_eq!(written(|out| matrix.write(out)), expected);
         assert_eq!(*received.pads, columns);
+        assert_eq!(received.matrix, digest);
 
-        let id = ids::product(&world.extension, &matrix.digest(), &world.salt);
+        let id = ids::product(&world.extension, &digest, &world.salt);
         let sent = extension::send(&world.sender, &world.extension, &matrix);
         let sent = sent.unwrap_or_else(|_| panic!("the check fails"));
+        assert_eq!(sent.matrix, digest);
         let (delta, inputs) = (world.sender.delta, &world.inputs);
         let (corrections, ours) = send(&sent, delta, &id, &world.gadget, inputs, &world.mask);
         let (expected, literal, transcript) = literal_send(&world, &id, &columns);
@@ -281,7 +289,7 @@ fn product__should_send_and_compute_what_the_literal_reference_does() {
 /// A sender that uses another input in OT `m`, and makes everything else fit.
 fn cheat(world: &World, m: usize) -> (Corrections, Received, Digest32) {
     let (matrix, received) = extension::receive(&world.receiver, &world.extension, world.choices);
-    let id = ids::product(&world.extension, &matrix.digest(), &world.salt);
+    let id = ids::product(&world.extension, &received.matrix, &world.salt);
     let sent = extension::send(&world.sender, &world.extension, &matrix);
     let sent = sent.unwrap_or_else(|_| panic!("the check fails"));
     let delta = world.sender.delta;

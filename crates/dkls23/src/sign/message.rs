@@ -8,10 +8,12 @@ use crate::ot::extension::{self, Matrix};
 use crate::product::{self, Corrections};
 use crate::wire::{read_scalar, write_scalar};
 
+/// The larger of the two heads of long messages: that of a [`Product`].
+const HEAD: usize = 3 * 32 + 3 * POINT + 32;
 /// Bytes of an [`Extension`].
 pub(crate) const EXTENSION: usize = 4 * 32 + extension::MESSAGE;
 /// Bytes of a [`Product`].
-pub(crate) const PRODUCT: usize = 3 * 32 + 3 * POINT + 32 + product::MESSAGE;
+pub(crate) const PRODUCT: usize = HEAD + product::MESSAGE;
 /// Bytes of a [`SignatureShare`].
 pub(crate) const SIGNATURE_SHARE: usize = 64;
 
@@ -20,6 +22,24 @@ fn written(message: &impl Canonical, length: usize) -> Vec<u8> {
     let mut out = Writer::with_capacity(length);
     message.write(&mut out);
     out.finish()
+}
+
+/// Decodes a whole message, and checks that its head re-encodes to itself. What follows the head has
+/// one spelling and is kept as it came: to write it again would compare 40 KB with their own copy.
+fn whole<M: Canonical>(
+    bytes: &[u8],
+    write_head: impl FnOnce(&M, &mut Writer),
+) -> Result<M, DecodeError> {
+    let mut input = Reader::new(bytes);
+    let message = M::read(&mut input)?;
+    input.finish()?;
+    let mut head = Writer::with_capacity(HEAD);
+    write_head(&message, &mut head);
+    if bytes.starts_with(&head.finish()) {
+        Ok(message)
+    } else {
+        Err(DecodeError::NotCanonical)
+    }
 }
 
 /// Step 2.2: our OT extension as receiver of the pair's multiplication, and our commitment.
@@ -32,13 +52,24 @@ pub(crate) struct Extension {
     pub(crate) matrix: Matrix,
 }
 
-impl Canonical for Extension {
-    fn write(&self, out: &mut Writer) {
+impl Extension {
+    /// All but the matrix.
+    fn write_head(&self, out: &mut Writer) {
         out.value(&self.generation)
             .value(&self.binding)
             .value(&self.commitment)
             .fixed(&self.nonce);
+    }
+}
+
+impl Canonical for Extension {
+    fn write(&self, out: &mut Writer) {
+        self.write_head(out);
         self.matrix.write(out);
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        whole(bytes, Self::write_head)
     }
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -74,8 +105,9 @@ pub(crate) struct Product {
     pub(crate) corrections: Corrections,
 }
 
-impl Canonical for Product {
-    fn write(&self, out: &mut Writer) {
+impl Product {
+    /// All but the corrections.
+    fn write_head(&self, out: &mut Writer) {
         out.value(&self.binding)
             .fixed(&self.commitment_salt)
             .fixed(&self.salt);
@@ -83,7 +115,17 @@ impl Canonical for Product {
             curve::write(out, point);
         }
         write_scalar(out, &self.psi);
+    }
+}
+
+impl Canonical for Product {
+    fn write(&self, out: &mut Writer) {
+        self.write_head(out);
         self.corrections.write(out);
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        whole(bytes, Self::write_head)
     }
 
     fn to_bytes(&self) -> Vec<u8> {

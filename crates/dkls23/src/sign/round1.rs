@@ -32,7 +32,6 @@ pub(crate) struct Nonces {
 /// What we hold of the extension in which one other signer multiplies.
 pub(crate) struct Opened {
     pub(crate) nonce: [u8; 32],
-    pub(crate) matrix: quorate_types::Digest32,
     pub(crate) received: Received,
 }
 
@@ -73,12 +72,7 @@ impl Round1 {
                 nonce,
                 matrix,
             };
-            let kept = Opened {
-                nonce,
-                matrix: message.matrix.digest(),
-                received,
-            };
-            opened.insert(*peer, kept);
+            opened.insert(*peer, Opened { nonce, received });
             outbox = outbox.direct(*peer, &message);
         }
         let round = Self {
@@ -123,13 +117,13 @@ impl Round1 {
                 return Err(Abort::local("there is no pair state with a signer"));
             };
             let salt = random_bytes(rng);
-            let id = attempt.product_id((peer, attempt.me), pair, message, &salt);
+            let extension = attempt.extension_id(peer, pair, message);
+            let id = ids::product(&extension, &sent.matrix, &salt);
             let mask = Zeroizing::new(residue(&random_scalar(rng)));
             let delta = pair.sender.delta;
             let (corrections, shares) =
                 product::send(sent, delta, &id, &pair.sending, &inputs, &mask);
-            let statement =
-                Statement::new(&id, &shares, &corrections, &nonce_point, &public_share);
+            let statement = Statement::new(&id, &shares, &corrections, &nonce_point, &public_share);
             let gamma = statement.gamma(&shares).ok_or_else(zero)?;
             let chi = scalar_of(&product::chi(&own.received, &pair.receiving));
             let nonces_of_both = [&own.nonce, &message.nonce];
@@ -212,17 +206,6 @@ impl Attempt {
             (receiver, self.me),
             &message.nonce,
         )
-    }
-
-    fn product_id(
-        &self,
-        (receiver, _sender): (PartyIndex, PartyIndex),
-        pair: &PairState,
-        message: &Extension,
-        salt: &[u8; 32],
-    ) -> quorate_types::Digest32 {
-        let extension = self.extension_id(receiver, pair, message);
-        ids::product(&extension, &message.matrix.digest(), salt)
     }
 
     /// `λ_i·x_i + ζ_i`: summands of the pairs cancel over all signers. Source: Functionality 3.4.

@@ -119,7 +119,7 @@ impl Round2 {
             let parties = (attempt.me, from);
             let generation = pair.generation();
             let extension = ids::extension(&attempt.session, &generation, parties, &own.nonce);
-            let id = ids::product(&extension, &own.matrix, &message.salt);
+            let id = ids::product(&extension, &own.received.matrix, &message.salt);
             match product::receive(&own.received, &id, &pair.receiving, &message.corrections) {
                 Ok(shares) => drop(products.insert(from, Multiplied { id, shares })),
                 Err(product::Inconsistent) => culprits.push(from),

@@ -41,8 +41,11 @@ pub(super) fn hash<const OUTPUTS: usize>(
         let [mapped] = permuted([load(inputs)], &keys);
         let mut bases = [mapped; OUTPUTS];
         let mut lanes = bases;
-        for (((base, lane), place), tweak) in
-            bases.iter_mut().zip(&mut lanes).zip(&places).zip(&mut tweaks)
+        for (((base, lane), place), tweak) in bases
+            .iter_mut()
+            .zip(&mut lanes)
+            .zip(&places)
+            .zip(&mut tweaks)
         {
             *base = _mm512_permutexvar_epi64(*place, *base);
             *lane = _mm512_xor_si512(*base, *tweak);
@@ -69,7 +72,7 @@ fn layout<const OUTPUTS: usize>(vector: usize, domain: u32, first: u32) -> (__m5
         let (input, output) = (at / OUTPUTS, at % OUTPUTS);
         #[allow(clippy::cast_possible_truncation, reason = "below 4")]
         let number = first.wrapping_add(input as u32);
-        *place = (2 * input as u128 + 1) << 64 | 2 * input as u128;
+        *place = ((2 * input as u128 + 1) << 64) | (2 * input as u128);
         *tweak = (output as u128) << 64 | u128::from(number) << 32 | u128::from(domain);
     }
     (load(&places), load(&tweaks))
@@ -115,7 +118,10 @@ fn expanded(key: Block) -> [__m512i; KEYS] {
     let k9 = next_key::<0x1b>(k8);
     let k10 = next_key::<0x36>(k9);
     let mut keys = [_mm512_setzero_si512(); KEYS];
-    for (wide, key) in keys.iter_mut().zip([k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, k10]) {
+    for (wide, key) in keys
+        .iter_mut()
+        .zip([k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, k10])
+    {
         *wide = _mm512_broadcast_i32x4(key);
     }
     keys

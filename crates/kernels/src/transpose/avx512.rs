@@ -16,17 +16,16 @@ pub(super) fn is_there() -> bool {
 
 /// [`super::transpose`].
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(super) fn transpose<const WORDS: usize>(
-    rows: &[[u128; WORDS]; ROWS],
-    columns: &mut [u128],
-) {
+pub(super) fn transpose<const WORDS: usize>(rows: &[[u128; WORDS]; ROWS], columns: &mut [u128]) {
     // Byte `k` of a word of all rows, then byte `k + 1`.
     let mut bytes = Zeroizing::new([[0; ROWS]; AT_A_TIME]);
     for (word, columns) in columns.chunks_mut(8 * AT_A_TIME).enumerate() {
         for (number, row) in rows.iter().enumerate() {
             let word = row.get(word).copied().unwrap_or_default().to_le_bytes();
             for (bytes, byte) in bytes.iter_mut().zip(word) {
-                bytes[number] = byte;
+                if let Some(place) = bytes.get_mut(number) {
+                    *place = byte;
+                }
             }
         }
         for (bytes, columns) in bytes.iter().zip(columns.chunks_mut(8)) {

@@ -1,5 +1,10 @@
 //! [`super::correct`] and [`super::combine`] by AVX-512 IFMA, eight OTs at a time.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "arrays, and loops over constants: the compiler sees that all indexes are within"
+)]
+
 use std::arch::x86_64::*;
 
 use super::lanes::{
@@ -45,7 +50,9 @@ pub(super) fn correct(
             let (zero, one) = (load(words(zeros, k)), load(words(ones, k)));
             let mut number = minus(&plus(&zero, input), &one);
             carry(&mut number);
-            let places = out.each_mut().map(|out| &mut out.as_chunks_mut::<32>().0[k]);
+            let places = out
+                .each_mut()
+                .map(|out| &mut out.as_chunks_mut::<32>().0[k]);
             store_big_endian(&reduce(&number), places);
         }
     }
@@ -66,7 +73,9 @@ pub(super) fn combine(
     // − η, so that it can be added.
     let minus_eta = corrections.map(|given| Residue::default().minus(&given.eta).0);
     let eta = everywhere(&minus_eta.unwrap_or_default());
-    let chunks = pads.chunks(BETWEEN_CARRIES).zip(gadget.chunks(BETWEEN_CARRIES));
+    let chunks = pads
+        .chunks(BETWEEN_CARRIES)
+        .zip(gadget.chunks(BETWEEN_CARRIES));
     let outputs = combined.chunks_mut(BETWEEN_CARRIES);
     for (chunk, ((pads, gadget), combined)) in chunks.zip(outputs).enumerate() {
         let mut wide = [[_mm512_setzero_si512(); 2 * LIMBS]; 2];
@@ -78,8 +87,8 @@ pub(super) fn combine(
                 load(words(pads, 1)),
                 load(words(pads, 2)),
             ];
-            if let Some(given) = corrections {
-                correct_group(&mut values, given, at, &eta);
+            if let Some((choices, tau)) = corrections.and_then(|given| given.group(at)) {
+                correct_group(&mut values, choices, tau, &eta);
             }
             let [first, second, third] = &values;
             let gadget = load(gadget.each_ref().map(|entry| &entry.0));
@@ -104,10 +113,14 @@ pub(super) fn combine(
 /// `v + β·τ` for the numbers of one group, the third also less `β·η`. Carried, below 2²⁵⁹.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-fn correct_group(values: &mut [Lanes; 3], given: &Corrections<'_>, at: usize, minus_eta: &Lanes) {
-    let choices = given.choices[at];
+fn correct_group(
+    values: &mut [Lanes; 3],
+    choices: u8,
+    tau: &Group<TripleBytes>,
+    minus_eta: &Lanes,
+) {
     for (k, value) in values.iter_mut().enumerate() {
-        let tau = load_big_endian(given.tau[at].each_ref().map(|tau| &tau.as_chunks().0[k]));
+        let tau = load_big_endian(tau.each_ref().map(|tau| &tau.as_chunks().0[k]));
         *value = plus(value, &chosen(choices, &tau));
     }
     let [first, second, third] = values;

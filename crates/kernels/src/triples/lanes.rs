@@ -7,6 +7,11 @@
 //! Written without closures over vectors: `map` and `from_fn` are not compiled for AVX-512, so that
 //! each call of theirs would pass vectors through memory.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "arrays, and loops over constants: the compiler sees that all indexes are within"
+)]
+
 use std::arch::x86_64::*;
 
 use super::Group;
@@ -26,11 +31,7 @@ const HIGHEST: u64 = (1 << 48) - 1;
 /// `c = 2²⁵⁶ − n` in limbs: 129 bits.
 const COMPLEMENT: [u64; 3] = {
     let [c0, c1, c2] = crate::residue::COMPLEMENT;
-    [
-        c0 & LIMB,
-        (c0 >> 52 | c1 << 12) & LIMB,
-        c1 >> 40 | c2 << 24,
-    ]
+    [c0 & LIMB, (c0 >> 52 | c1 << 12) & LIMB, c1 >> 40 | c2 << 24]
 };
 
 /// 32 bytes without padding, of which all values are valid.
@@ -136,10 +137,26 @@ pub(super) fn store_big_endian(number: &Lanes, out: Group<&mut [u8; 32]>) {
     let first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
     let last = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
     let [n0, n1, n2, n3, n4, n5, n6, n7] = out;
-    store_pair(n0, n2, _mm512_permutex2var_epi64(even_upper, first, even_lower));
-    store_pair(n4, n6, _mm512_permutex2var_epi64(even_upper, last, even_lower));
-    store_pair(n1, n3, _mm512_permutex2var_epi64(odd_upper, first, odd_lower));
-    store_pair(n5, n7, _mm512_permutex2var_epi64(odd_upper, last, odd_lower));
+    store_pair(
+        n0,
+        n2,
+        _mm512_permutex2var_epi64(even_upper, first, even_lower),
+    );
+    store_pair(
+        n4,
+        n6,
+        _mm512_permutex2var_epi64(even_upper, last, even_lower),
+    );
+    store_pair(
+        n1,
+        n3,
+        _mm512_permutex2var_epi64(odd_upper, first, odd_lower),
+    );
+    store_pair(
+        n5,
+        n7,
+        _mm512_permutex2var_epi64(odd_upper, last, odd_lower),
+    );
 }
 
 #[target_feature(enable = "avx512f")]
@@ -276,11 +293,24 @@ pub(super) fn reduce_wide(number: &[__m512i; 8]) -> Lanes {
         _mm512_and_si512(joined::<48, 4>(l5, l6), limb),
         joined::<48, 4>(l6, l7),
     ];
-    let mut sum = [l0, l1, l2, l3, _mm512_and_si512(l4, all(HIGHEST)), _mm512_setzero_si512()];
+    let mut sum = [
+        l0,
+        l1,
+        l2,
+        l3,
+        _mm512_and_si512(l4, all(HIGHEST)),
+        _mm512_setzero_si512(),
+    ];
     add_product(&mut sum, &upper, &complement());
     let [l0, l1, l2, l3, l4, l5] = sum;
     // Below 2²⁶⁴, so the sixth limb has few bits and fits above the fifth.
-    let mut folded = [l0, l1, l2, l3, _mm512_add_epi64(l4, _mm512_slli_epi64::<52>(l5))];
+    let mut folded = [
+        l0,
+        l1,
+        l2,
+        l3,
+        _mm512_add_epi64(l4, _mm512_slli_epi64::<52>(l5)),
+    ];
     carry(&mut folded);
     reduce(&folded)
 }

@@ -143,9 +143,10 @@ proptest! {
         });
         prop_assert!(slow == quick);
 
-        let two_64 = Scalar::from(u64::MAX) + Scalar::ONE;
         let theta = theta.map(|theta| {
-            Scalar::from((theta >> 64) as u64) * two_64 + Scalar::from(theta as u64)
+            let bytes = [[0; 16], theta.to_be_bytes()].concat();
+            let bytes: [u8; 32] = bytes.try_into().unwrap();
+            Scalar::from_repr(bytes.into()).unwrap()
         });
         let mut sums = [Scalar::ZERO; 2];
         for (m, pad) in pads.as_flattened().iter().enumerate() {
@@ -179,7 +180,11 @@ fn combine__should_hold_the_largest_numbers() {
     let tau = vec![[bytes; SIDE_BY_SIDE]; GROUPS];
     let eta = Residue([1, 0, 0, 0]);
     let choices = vec![0xff; GROUPS];
-    let corrections = Corrections { choices: &choices, tau: &tau, eta };
+    let corrections = Corrections {
+        choices: &choices,
+        tau: &tau,
+        eta,
+    };
     let theta = [u128::MAX; 2];
     let slow = combined_by(|combined, sums| {
         combine_one_by_one(&pads, Some(&corrections), &gadget, &theta, combined, sums);
@@ -188,10 +193,4 @@ fn combine__should_hold_the_largest_numbers() {
         combine(&pads, Some(&corrections), &gadget, &theta, combined, sums);
     });
     assert!(slow == quick);
-}
-
-#[test]
-fn lanes__should_be_in_use_on_a_processor_that_has_them() {
-    #[cfg(target_arch = "x86_64")]
-    println!("AVX-512 IFMA in use: {}", ifma::is_there());
 }

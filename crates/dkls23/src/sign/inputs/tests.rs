@@ -31,7 +31,11 @@ fn scalar(n: u64) -> Scalar {
 
 /// Whether the check holds where a sender multiplies its inputs plus `errors`.
 fn holds(errors: impl FnOnce(&Scalar) -> [Scalar; 2]) -> bool {
-    let (chi, inputs, own) = (scalar(7), [scalar(11), scalar(13)], [scalar(17), scalar(19)]);
+    let (chi, inputs, own) = (
+        scalar(7),
+        [scalar(11), scalar(13)],
+        [scalar(17), scalar(19)],
+    );
     let [nonce_point, public_share] = inputs.map(|input| curve::base(&input).unwrap());
     let (id, transcript, corrections) = (id(b"product"), id(b"tau"), corrections(1, 2));
     let own_shares = shares(own, transcript);
@@ -52,7 +56,13 @@ fn holds(errors: impl FnOnce(&Scalar) -> [Scalar; 2]) -> bool {
 fn statement__should_hold_for_the_inputs_and_no_others() {
     let (zero, one) = (Scalar::ZERO, Scalar::ONE);
     assert!(holds(|_| [zero, zero]));
-    for errors in [[one, zero], [zero, one], [one, one], [one, -one], [-one, one]] {
+    for errors in [
+        [one, zero],
+        [zero, one],
+        [one, one],
+        [one, -one],
+        [-one, one],
+    ] {
         assert!(!holds(|_| errors));
     }
     // Who knows the challenge beforehand can make two errors cancel: all hangs on its being a hash
@@ -89,6 +99,9 @@ fn challenge__should_be_short_under_a_cube_root_of_one() {
     let lambda = short([0, 1]);
     assert_eq!(lambda * lambda * lambda, Scalar::ONE);
     assert_ne!(lambda, Scalar::ONE);
-    assert_eq!(short([5, 7]), Scalar::from(5_u64) + Scalar::from(7_u64) * lambda);
+    assert_eq!(
+        short([5, 7]),
+        Scalar::from(5_u64) + Scalar::from(7_u64) * lambda
+    );
     assert_eq!(short([1, 0]), Scalar::ONE);
 }
