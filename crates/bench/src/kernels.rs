@@ -22,6 +22,11 @@ use crate::stage::Stage;
 const OTS: usize = 416;
 /// Base OTs: rows of an extension.
 const ROWS: usize = 128;
+/// `a + b·λ` for two numbers of 64 bits: what a challenge of the input check is.
+const SHORT: [u8; 32] = [
+    0x03, 0x17, 0x69, 0x0f, 0xf1, 0x4e, 0x57, 0x74, 0x4c, 0x2d, 0x33, 0x61, 0x96, 0xc3, 0x78, 0xb8,
+    0xc1, 0x25, 0xc4, 0x32, 0xed, 0x8f, 0x39, 0x60, 0x8c, 0xa7, 0xb7, 0xc0, 0x2e, 0x98, 0x69, 0x5c,
+];
 /// Bytes of one message of corrections, which is hashed once: 416 · 3 · 32.
 const LONG: usize = 39_936;
 
@@ -157,7 +162,19 @@ fn points(bench: &mut Bench<'_>, rng: &mut ChaCha20Rng) -> Result<()> {
             black_box(&point),
             black_box(&scalar),
         ));
-    })
+    })?;
+    let factor = secp256k1::Scalar::from_be_bytes(bytes(rng))?;
+    bench.row("libsecp256k1", "public multiple of any point", || {
+        let _ = black_box(black_box(point).mul_tweak(black_box(&factor)));
+    })?;
+    let factor = secp256k1::Scalar::from_be_bytes(SHORT)?;
+    bench.row(
+        "libsecp256k1",
+        "public multiple of any point, short",
+        || {
+            let _ = black_box(black_box(point).mul_tweak(black_box(&factor)));
+        },
+    )
 }
 
 fn signatures(bench: &mut Bench<'_>, rng: &mut ChaCha20Rng) -> Result<()> {

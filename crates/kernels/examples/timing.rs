@@ -225,7 +225,14 @@ fn products() {
         });
         let mut out = [[[0; 32]; SIDE_BY_SIDE]; GROUPS];
         let mut sums = Default::default();
-        combine(pads, corrections.as_ref(), &gadget, &theta, &mut out, &mut sums);
+        combine(
+            pads,
+            corrections.as_ref(),
+            &gadget,
+            &theta,
+            &mut out,
+            &mut sums,
+        );
         black_box((out, sums.map(|sum| sum.reduce())));
     };
     report(

@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 
 use super::ROWS;
 
-/// Bytes of a row that are brought together at a time.
-const AT_A_TIME: usize = 16;
+/// Bytes of a word, and rows whose words are turned at a time.
+const WORD: usize = 16;
 
 /// If this processor has the instructions.
 pub(super) fn is_there() -> bool {
@@ -17,14 +17,21 @@ pub(super) fn is_there() -> bool {
 /// [`super::transpose`].
 #[target_feature(enable = "avx512f,avx512bw")]
 pub(super) fn transpose<const WORDS: usize>(rows: &[[u128; WORDS]; ROWS], columns: &mut [u128]) {
-    // Byte `k` of a word of all rows, then byte `k + 1`.
-    let mut bytes = Zeroizing::new([[0; ROWS]; AT_A_TIME]);
-    for (word, columns) in columns.chunks_mut(8 * AT_A_TIME).enumerate() {
-        for (number, row) in rows.iter().enumerate() {
-            let word = row.get(word).copied().unwrap_or_default().to_le_bytes();
-            for (bytes, byte) in bytes.iter_mut().zip(word) {
-                if let Some(place) = bytes.get_mut(number) {
-                    *place = byte;
+    // Byte 0 of a word of all rows, then byte 1, and so on.
+    let mut bytes = Zeroizing::new([[0; ROWS]; WORD]);
+    for (word, columns) in columns.chunks_mut(8 * WORD).enumerate() {
+        for (block, rows) in rows.as_chunks::<WORD>().0.iter().enumerate() {
+            let mut words = [_mm_setzero_si128(); WORD];
+            for (vector, row) in words.iter_mut().zip(rows) {
+                *vector = vector_of(row.get(word).copied().unwrap_or_default());
+            }
+            // Each step brings bytes of rows 8 apart together; after four, a vector has one of all.
+            for _ in 0..4 {
+                words = interleaved(&words);
+            }
+            for (bytes, vector) in bytes.iter_mut().zip(words) {
+                if let Some(place) = bytes.as_chunks_mut::<WORD>().0.get_mut(block) {
+                    *place = bytes_of(vector);
                 }
             }
         }
@@ -38,6 +45,35 @@ pub(super) fn transpose<const WORDS: usize>(rows: &[[u128; WORDS]; ROWS], column
             }
         }
     }
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+#[allow(clippy::indexing_slicing, reason = "constants below 16")]
+fn interleaved(vectors: &[__m128i; WORD]) -> [__m128i; WORD] {
+    let mut out = *vectors;
+    for k in 0..WORD / 2 {
+        let (low, high) = (vectors[k], vectors[k + WORD / 2]);
+        out[2 * k] = _mm_unpacklo_epi8(low, high);
+        out[2 * k + 1] = _mm_unpackhi_epi8(low, high);
+    }
+    out
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn vector_of(word: u128) -> __m128i {
+    #[allow(clippy::cast_possible_truncation, reason = "its two halves")]
+    let (low, high) = (word as u64, (word >> 64) as u64);
+    _mm_set_epi64x(high.cast_signed(), low.cast_signed())
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn bytes_of(vector: __m128i) -> [u8; WORD] {
+    let low = _mm_cvtsi128_si64(vector).cast_unsigned();
+    let high = _mm_extract_epi64::<1>(vector).cast_unsigned();
+    (u128::from(low) | u128::from(high) << 64).to_le_bytes()
 }
 
 #[target_feature(enable = "avx512f")]
