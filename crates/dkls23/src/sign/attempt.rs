@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use k256::Scalar;
 use quorate_protocol::{Abort, Roster};
-use quorate_types::{Digest32, PartyIndex};
+use quorate_types::{Digest32, MAX_PARTIES, PartyIndex};
 use zeroize::Zeroizing;
 
 use crate::ids;
@@ -83,7 +83,7 @@ impl Attempt {
 static INVERSES: LazyLock<Vec<Scalar>> = LazyLock::new(|| {
     let inverse = |distance| Scalar::from(distance).invert_vartime();
     let inverse = |distance: u64| Option::from(inverse(distance)).unwrap_or_default();
-    (1..=u64::from(u8::MAX)).map(inverse).collect()
+    (1..u64::from(MAX_PARTIES)).map(inverse).collect()
 });
 
 /// `λ_i = Π x_j / (x_j − x_i)`: the weight of our own share at 0.
@@ -108,8 +108,8 @@ mod tests {
         for (me, others) in [
             (1, vec![2]),
             (2, vec![1]),
-            (3, vec![1, 255, 7]),
-            (255, vec![1, 254]),
+            (3, vec![1, MAX_PARTIES, 7]),
+            (MAX_PARTIES, vec![1, MAX_PARTIES - 1]),
         ] {
             let others: Vec<_> = others.into_iter().map(index).collect();
             let scalar = |index: PartyIndex| Scalar::from(u64::from(index.get()));
