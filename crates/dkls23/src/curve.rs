@@ -1,7 +1,7 @@
 //! Group operations by libsecp256k1, and points on the wire.
 //!
-//! Multiplications here are constant-time: `ecmult_gen` for the base point, `ecmult_const` (behind
-//! ECDH) for any other. Additions are of points that become public. Cheaper than `k256`'s by half:
+//! Multiplications by secrets are constant-time: `ecmult_gen` for the base point, `ecmult_const`
+//! (behind ECDH) for any other. Additions are of points that become public. Cheaper than `k256`'s by half:
 //! `docs/protocols/dkls23.md` §5.
 
 use k256::Scalar;
@@ -45,6 +45,12 @@ pub(crate) fn base(scalar: &Scalar) -> Option<Point> {
 pub(crate) fn multiply(point: &Point, scalar: &Scalar) -> Option<[u8; 64]> {
     let factor = Factor::new(scalar)?;
     Some(ecdh::shared_secret_point(point, &factor.0))
+}
+
+/// `factor · point`, in time that depends on both; `None` for zero.
+pub(crate) fn multiply_public(point: &Point, factor: &Scalar) -> Option<Point> {
+    let factor = secp256k1::Scalar::from_be_bytes(factor.to_repr().into()).ok()?;
+    point.mul_tweak(&factor).ok()
 }
 
 /// The sum; `None` for the identity.
@@ -104,6 +110,10 @@ mod tests {
                 coordinates_of(g * a * b)
             );
             assert_eq!(
+                coordinates(&multiply_public(&p, &b).unwrap()).to_vec(),
+                coordinates_of(g * a * b)
+            );
+            assert_eq!(
                 coordinates(&sum(&[&p, &q]).unwrap()).to_vec(),
                 coordinates_of(g * (a + b))
             );
@@ -111,6 +121,7 @@ mod tests {
         let p = base(&scalar(3)).unwrap();
         assert!(base(&Scalar::ZERO).is_none());
         assert!(multiply(&p, &Scalar::ZERO).is_none());
+        assert!(multiply_public(&p, &Scalar::ZERO).is_none());
         assert!(sum(&[&p, &p.negate()]).is_none());
     }
 

@@ -18,7 +18,10 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use quorate_kernels::{CheckHash, Residue, Row, Tccr, WideSum, multiply_base, transpose};
+use quorate_kernels::{
+    CheckHash, Corrections, Group, Residue, Row, SIDE_BY_SIDE, Tccr, Triple, WideSum, combine,
+    correct, multiply_base, transpose,
+};
 
 const RUNS: usize = 60_000;
 /// Percent of all runs, the quickest, that are kept: interruptions are not the kernel's.
@@ -165,6 +168,7 @@ fn main() {
             black_box(sum.reduce());
         }),
     );
+    products();
     report(
         "multiple of the base point",
         measure(
@@ -179,6 +183,71 @@ fn main() {
             |scalar| {
                 black_box(multiply_base(scalar));
             },
+        ),
+    );
+}
+
+/// Groups of OTs that the rows of products work on.
+const GROUPS: usize = 8;
+
+/// Rows of the three numbers of each OT, all OTs at once.
+fn products() {
+    let triples = |is_fixed: bool, r: &mut Random| -> Box<[Group<Triple>; GROUPS]> {
+        let block = |r: &mut Random| {
+            let random = r.block();
+            if is_fixed { u128::MAX } else { random }
+        };
+        let triple = |r: &mut Random| std::array::from_fn(|_| block(r));
+        Box::new(std::array::from_fn(|_| std::array::from_fn(|_| triple(r))))
+    };
+    let inputs = [Residue::default(); 3];
+    report(
+        "corrections",
+        measure(
+            |f, r| (triples(f, r), triples(!f, r)),
+            |(zeros, ones)| {
+                let mut out = [[[0; 96]; SIDE_BY_SIDE]; GROUPS];
+                correct(zeros.as_slice(), ones.as_slice(), &inputs, &mut out);
+                black_box(out);
+            },
+        ),
+    );
+    let mut random = Random(2);
+    let gadget: [Group<Residue>; GROUPS] =
+        std::array::from_fn(|_| std::array::from_fn(|_| random.residue()));
+    let (theta, eta) = ([random.block(), random.block()], random.residue());
+    let tau = [[[7; 96]; SIDE_BY_SIDE]; GROUPS];
+    let combined = |pads: &[Group<Triple>], choices: Option<&[u8; GROUPS]>| {
+        let corrections = choices.map(|choices| Corrections {
+            choices,
+            tau: &tau,
+            eta,
+        });
+        let mut out = [[[0; 32]; SIDE_BY_SIDE]; GROUPS];
+        let mut sums = Default::default();
+        combine(
+            pads,
+            corrections.as_ref(),
+            &gadget,
+            &theta,
+            &mut out,
+            &mut sums,
+        );
+        black_box((out, sums.map(|sum| sum.reduce())));
+    };
+    report(
+        "combination, pads",
+        measure(triples, |pads| combined(pads.as_slice(), None)),
+    );
+    let pads = triples(false, &mut random);
+    report(
+        "combination, choices",
+        measure(
+            |f, r| -> [u8; GROUPS] {
+                let random = r.next().to_le_bytes();
+                if f { [0; GROUPS] } else { random }
+            },
+            |choices| combined(pads.as_slice(), Some(choices)),
         ),
     );
 }

@@ -4,18 +4,21 @@
 //! - [`transpose()`]: rows of bits to columns of 128.
 //! - [`CheckHash`]: the linear universal hash that OT extension is checked with.
 //! - [`multiply_base`]: multiples of the base point of secp256k1.
+//! - [`correct`] and [`combine`]: the numbers of all OTs of a product, eight OTs at a time.
 //! - [`Residue`] and [`WideSum`]: numbers modulo the order of secp256k1, and sums of products that
 //!   are reduced once.
 //!
 //! Everything here takes the same time whatever its secrets are: no branch and no memory address
 //! depends on one. AES and carry-less products use the processor's instructions where it has them
-//! (found at run time) and constant-time software elsewhere, both by the crates `aes` and
-//! `polyval`. Each function has a slow, literal twin in its tests.
+//! (found at run time) and constant-time software elsewhere, that by the crates `aes` and `polyval`.
+//! Where the processor has AVX-512, functions of our own work on many numbers or blocks at once;
+//! each has its portable twin beside it and a slow, literal one in its tests.
 //!
 //! Specification: `docs/protocols/dkls23.md`.
 //!
-//! Architecture invariant: no IO, no clock, no randomness. The only crate that may hold `unsafe`:
-//! one call of libsecp256k1.
+//! Architecture invariant: no IO, no clock, no randomness. The only crate that may hold `unsafe`: one
+//! call of libsecp256k1; calls of functions for AVX-512 behind their detection, and their loads and
+//! stores; blocks seen as bytes.
 
 #![cfg_attr(
     test,
@@ -27,6 +30,7 @@ mod check_hash;
 mod residue;
 mod tccr;
 mod transpose;
+mod triples;
 mod wide_sum;
 
 pub use base_point::multiply_base;
@@ -34,4 +38,5 @@ pub use check_hash::{Check, CheckHash, Row};
 pub use residue::{Residue, mask};
 pub use tccr::{Block, Tccr};
 pub use transpose::transpose;
+pub use triples::{Corrections, Group, SIDE_BY_SIDE, Triple, TripleBytes, combine, correct};
 pub use wide_sum::WideSum;

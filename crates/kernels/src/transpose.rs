@@ -1,4 +1,9 @@
 //! Bit transpose: what the base OTs give by rows, products use by columns.
+//!
+//! Squares of 8 by 8 bits, or with AVX-512 (found at run time) 64 rows at a time.
+
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 
 /// Rows: as many as there are base OTs.
 const ROWS: usize = 128;
@@ -10,6 +15,19 @@ const ROWS: usize = 128;
 ///
 /// - `columns`: at most 128 · `WORDS`, a multiple of 8; later bits of the rows are ignored.
 pub fn transpose<const WORDS: usize>(rows: &[[u128; WORDS]; ROWS], columns: &mut [u128]) {
+    #[cfg(target_arch = "x86_64")]
+    if avx512::is_there() {
+        // SAFETY: the processor has what the function is compiled for.
+        #[allow(unsafe_code, reason = "64 rows at a time")]
+        unsafe {
+            avx512::transpose(rows, columns);
+        }
+        return;
+    }
+    transpose_by_squares(rows, columns);
+}
+
+fn transpose_by_squares<const WORDS: usize>(rows: &[[u128; WORDS]; ROWS], columns: &mut [u128]) {
     for (at, columns) in columns.chunks_mut(8).enumerate() {
         let (word, shift) = (at / 16, at % 16 * 8);
         let mut squares = [[0; 8]; 16];
@@ -58,6 +76,9 @@ mod tests {
         let rows: [[u128; 5]; 128] = std::array::from_fn(|_| std::array::from_fn(|_| random()));
         let mut columns = vec![0; 416];
         transpose(&rows, &mut columns);
+        let mut by_squares = vec![0; 416];
+        transpose_by_squares(&rows, &mut by_squares);
+        assert_eq!(columns, by_squares);
         for (i, row) in rows.iter().enumerate() {
             for (j, column) in columns.iter().enumerate() {
                 assert_eq!(column >> i & 1, row[j / 128] >> (j % 128) & 1, "{i} {j}");

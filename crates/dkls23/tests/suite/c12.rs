@@ -50,7 +50,7 @@ fn extension_id(message: &[u8; 32], nonce: &[u8]) -> Digest32 {
         message,
         &[HONEST, ATTACKER],
     ];
-    let session = Digest32::of(b"quorate dkls23 v2 session", &parts);
+    let session = Digest32::of(b"quorate dkls23 v3 session", &parts);
     let generation = TWO_OF_THREE.pairs[&index(ATTACKER)][&index(HONEST)].generation();
     let places = [ATTACKER, HONEST];
     let parts: [&[u8]; 4] = [session.as_bytes(), generation.as_bytes(), &places, nonce];

@@ -28,9 +28,8 @@ pub(crate) mod layout {
     pub(crate) const SALT: usize = 64;
     pub(crate) const INSTANCE_POINT: usize = 96;
     pub(crate) const PUBLIC_SHARE: usize = INSTANCE_POINT + 65;
-    pub(crate) const GAMMA_U: usize = PUBLIC_SHARE + 65;
-    pub(crate) const GAMMA_V: usize = GAMMA_U + 65;
-    pub(crate) const PSI: usize = GAMMA_V + 65;
+    pub(crate) const GAMMA: usize = PUBLIC_SHARE + 65;
+    pub(crate) const PSI: usize = GAMMA + 65;
     pub(crate) const TAU: usize = PSI + 32;
     pub(crate) const ETA: usize = TAU + 3 * 416 * 32;
     pub(crate) const MU: usize = ETA + 32;
@@ -105,9 +104,8 @@ fn lies() -> Vec<(&'static str, Lie, &'static str, Sanction)> {
         field("x", 1, X - 10, "ot_extension", Ban),
         field("t", 1, T, "ot_extension", Ban),
         field("binding 2", 2, PRODUCT_BINDING, "session_binding", Retry),
-        point("gamma u", GAMMA_U, "gamma_u", Ban),
-        point("gamma v", GAMMA_V, "gamma_v", Ban),
-        point("public share", PUBLIC_SHARE, "gamma_v", Ban),
+        point("gamma", GAMMA, "gamma", Ban),
+        point("public share", PUBLIC_SHARE, "gamma", Ban),
         point("instance point", INSTANCE_POINT, "commitment", Retry),
         field("psi", 2, PSI, "final_signature", Retry),
         field("commitment salt", 2, COMMITMENT_SALT, "commitment", Retry),
@@ -158,7 +156,7 @@ fn c10_sign__must_refuse_malformed_points_and_scalars_in_every_field() {
     off_curve[64] ^= 1;
     let mut tagged = generator();
     tagged[0] = 6;
-    for at in [GAMMA_U, GAMMA_V, PUBLIC_SHARE, INSTANCE_POINT] {
+    for at in [GAMMA, PUBLIC_SHARE, INSTANCE_POINT] {
         for (what, point) in [
             ("identity", vec![0; 65]),
             ("off curve", off_curve.clone()),
