@@ -309,6 +309,3 @@ impl Canonical for Announcement {
         })
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -94,8 +94,7 @@ impl<'a> Heard<'a> {
     ) -> Result<(), Abort> {
         let ours = self.quote(broadcaster);
         let ours = ours.ok_or_else(|| Abort::local("a quoted broadcast is not there"))?;
-        // As with echoes: that one message may carry two valid signatures does not matter.
-        if ours.digest == quote.digest {
+        if ours == *quote {
             return Ok(());
         }
         let entry = |quote: &Quote| EchoEntry {
@@ -106,6 +105,10 @@ impl<'a> Heard<'a> {
         let theirs = entry(quote);
         if broadcaster == self.claim.roster.me() || !self.claim.is_signed(&theirs) {
             return Err(Abort::new(Reason::BadEcho, [quoting]));
+        }
+        // As with echoes: that one message may carry two valid signatures does not matter.
+        if ours.digest == quote.digest {
+            return Ok(());
         }
         let statements = [entry(&ours), theirs].map(|entry| self.claim.evidence(&entry));
         Err(Abort {

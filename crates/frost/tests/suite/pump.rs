@@ -129,7 +129,7 @@ pub(crate) fn equivocate<P: Phases>(
     run_over(members, t, [6; 16], &BTreeMap::new(), twist, start)
 }
 
-fn run_over<P: Phases>(
+pub(crate) fn run_over<P: Phases>(
     members: &[PartyIndex],
     t: u64,
     session: [u8; 16],
