@@ -92,7 +92,7 @@ fn own_stocks__must_keep_their_limits_and_give_room_back() {
         ..LIMITS
     };
     let mut own = OwnStocks::new(limits);
-    let mut add = |own: &mut OwnStocks, stock: u8, key: u8, at: u8, count: u16| {
+    let add = |own: &mut OwnStocks, stock: u8, key: u8, at: u8, count: u16| {
         let set = set(key, 1, &[index(1), index(2)]);
         let nonces = batch(ed25519(), index(2), count);
         own.add(name(stock, 0).stock, &set, link(at), nonces, START)
@@ -120,7 +120,7 @@ fn held_stocks__should_give_one_entry_of_every_other_signer_or_none() {
     let signers = [index(1), index(2), index(4)];
     let set = set(1, 1, &signers);
     let mut held = HeldStocks::new(LIMITS);
-    let mut announce = |held: &mut HeldStocks, party: u8, stock: u8, count| {
+    let announce = |held: &mut HeldStocks, party: u8, stock: u8, count| {
         let nonces = batch(committee, index(party), count);
         let told = announcement(&set, link(party), stock, nonces.announced());
         held.add(index(party), told.check(committee.curve).unwrap(), START)
@@ -178,7 +178,7 @@ fn held_stocks__must_keep_their_limits() {
         ..LIMITS
     };
     let mut held = HeldStocks::new(limits);
-    let mut announce = |held: &mut HeldStocks, stock: u8, key: u8, at: u8, count: u16| {
+    let announce = |held: &mut HeldStocks, stock: u8, key: u8, at: u8, count: u16| {
         let nonces = batch(ed25519(), index(2), count);
         let set = set(key, 1, &[index(1), index(2)]);
         let told = announcement(&set, link(at), stock, nonces.announced());

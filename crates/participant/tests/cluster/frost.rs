@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::support::{indices, run, start};
 
 /// A key of all nodes for raw messages.
-async fn create(
+pub(crate) async fn create(
     cluster: &Cluster,
     doubles: &mut [CoordinatorDouble],
     algorithm: Algorithm,
@@ -42,7 +42,7 @@ async fn create(
     statement.unwrap()
 }
 
-fn message(cluster: &Cluster, key: &KeyStatement, payload: &[u8], at: &[usize]) -> Proposal {
+pub(crate) fn message(cluster: &Cluster, key: &KeyStatement, payload: &[u8], at: &[usize]) -> Proposal {
     let act = Act::Sign(Sign {
         key: key.key,
         path: "m".to_owned(),
@@ -54,7 +54,7 @@ fn message(cluster: &Cluster, key: &KeyStatement, payload: &[u8], at: &[usize]) 
 }
 
 /// The one signature of an outcome, verified: Ed25519 over the message, BIP340 over its SHA-256.
-fn verified(outcome: &Outcome, key: &KeyStatement, payload: &[u8]) -> Signature {
+pub(crate) fn verified(outcome: &Outcome, key: &KeyStatement, payload: &[u8]) -> Signature {
     let Outcome::Signed(signatures) = outcome else {
         panic!("not signed: {outcome:?}")
     };
