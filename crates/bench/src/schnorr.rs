@@ -125,7 +125,9 @@ impl Committee {
             let share = share.context("a signer without a share")?;
             let ahead = ahead.borrow_mut().remove(&roster.me());
             let ahead = ahead.unwrap_or(Ahead::Nothing);
-            Ok(Sign::start_with(roster, context, share, payload, ahead, rng)?)
+            Ok(Sign::start_with(
+                roster, context, share, payload, ahead, rng,
+            )?)
         })?;
         let key = match tweak {
             TaprootTweak::KeyPath => taproot_output_key(&self.public_key)?.to_vec(),

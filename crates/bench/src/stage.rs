@@ -7,7 +7,8 @@ use std::rc::Rc;
 use anyhow::{Context as _, Result, bail, ensure};
 use ed25519_dalek::{Signer as _, SigningKey};
 use quorate_protocol::{
-    Abort, Driver, Effect, Heard, Member, Next, Outbox, Phases, Roster, RoundInput, RoundSpec, SignBytes,
+    Abort, Driver, Effect, Heard, Member, Next, Outbox, Phases, Roster, RoundInput, RoundSpec,
+    SignBytes,
 };
 use quorate_types::{Digest32, NodeId, PartyIndex, SecretBytes, SessionId};
 use rand_chacha::ChaCha20Rng;
@@ -195,15 +196,9 @@ impl<P: Phases> Phases for Timed<P> {
         self.phases.awaits(from)
     }
 
-    fn hear(
-        self,
-        heard: &Heard<'_>,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<(Self, Outbox), Abort> {
+    fn hear(self, heard: &Heard<'_>, rng: &mut dyn CryptoRng) -> Result<(Self, Outbox), Abort> {
         let Self { phases, clock } = self;
-        let heard = clock
-            .borrow_mut()
-            .time(HEAR, || phases.hear(heard, rng));
+        let heard = clock.borrow_mut().time(HEAR, || phases.hear(heard, rng));
         heard.map(|(phases, outbox)| (Self { phases, clock }, outbox))
     }
 

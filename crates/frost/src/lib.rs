@@ -29,9 +29,9 @@ pub use payload::{Payload, TaprootTweak};
 pub use share::{CheckedShare, InvalidShare};
 pub use sign::{Ahead, Sign};
 pub use stock::{
-    Announcement, BadAnnouncement, Batch, CheckedAnnouncement, EntryName, HeldEntry, HeldStocks, LinkSession,
-    MAX_STOCK_ENTRIES, OwnStocks, SigningSet, StockId, StockLimits, StockedNonces, TakeNonces,
-    Unannounced, Untaken, Unwelcome,
+    Announcement, BadAnnouncement, Batch, CheckedAnnouncement, EntryName, HeldEntry, HeldStocks,
+    LinkSession, MAX_STOCK_ENTRIES, OwnStocks, SigningSet, StockId, StockLimits, StockedNonces,
+    TakeNonces, Unannounced, Untaken, Unwelcome,
 };
 
 #[cfg(test)]

@@ -212,11 +212,7 @@ impl<S: Scheme> Run<S> {
         }
     }
 
-    fn hear(
-        self,
-        heard: &Heard<'_>,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<(Self, Outbox), Abort> {
+    fn hear(self, heard: &Heard<'_>, rng: &mut dyn CryptoRng) -> Result<(Self, Outbox), Abort> {
         let (run, outbox) = match self {
             Self::Silent(silent) => match silent.hear(heard, rng)? {
                 Spoken::Nothing(silent) => (Self::Silent(Box::new(silent)), Outbox::empty()),
@@ -289,11 +285,7 @@ impl Phases for Sign {
         }
     }
 
-    fn hear(
-        self,
-        heard: &Heard<'_>,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<(Self, Outbox), Abort> {
+    fn hear(self, heard: &Heard<'_>, rng: &mut dyn CryptoRng) -> Result<(Self, Outbox), Abort> {
         Ok(match self.0 {
             State::Ed25519(run) => {
                 let (run, outbox) = run.hear(heard, rng)?;

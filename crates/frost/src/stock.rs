@@ -287,7 +287,9 @@ impl Announcement {
         let entries = self.commitments.chunks_exact(Announced::<S>::length());
         let check = |(bytes, number): (&[u8], u16)| {
             let announced = Announced::<S>::read(bytes);
-            announced.map(S::any).map_err(|_| BadAnnouncement::Point(number))
+            announced
+                .map(S::any)
+                .map_err(|_| BadAnnouncement::Point(number))
         };
         entries.zip(0..).map(check).collect()
     }

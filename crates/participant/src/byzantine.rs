@@ -11,7 +11,8 @@ use parking_lot::Mutex;
 use quorate_crypto::Secp256k1;
 use quorate_dkg::{Opening, SecretOpening, run_context};
 use quorate_protocol::{
-    Abort, Envelope, Heard, Next, Outbox, Phases, Roster, RoundInput, RoundSpec, SignBytes as _, Slot,
+    Abort, Envelope, Heard, Next, Outbox, Phases, Roster, RoundInput, RoundSpec, SignBytes as _,
+    Slot,
 };
 use quorate_types::{Canonical, Digest32, NodeId, PartyIndex, SecretBytes, SessionId};
 use rand_core::CryptoRng;
@@ -184,11 +185,7 @@ impl<P: Phases> Phases for Lying<P> {
         self.phase.awaits(from)
     }
 
-    fn hear(
-        self,
-        heard: &Heard<'_>,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<(Self, Outbox), Abort> {
+    fn hear(self, heard: &Heard<'_>, rng: &mut dyn CryptoRng) -> Result<(Self, Outbox), Abort> {
         let (phase, outbox) = self.phase.hear(heard, rng)?;
         Ok((Self { phase, ..self }, outbox))
     }

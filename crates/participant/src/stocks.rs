@@ -14,7 +14,8 @@ use quorate_frost::{
     Untaken,
 };
 use quorate_intent::KeyStatement;
-use quorate_types::{NodeId, PartyIndex};
+use quorate_protocol::Reason;
+use quorate_types::{NodeId, PartyIndex, SignerSet};
 
 use crate::config::SessionLimits;
 use crate::held_key::{Engine, HeldKey};
@@ -139,7 +140,11 @@ impl Stocks {
     }
 
     /// What there is for one attempt of a set that this node, `me`, signs in.
-    pub(crate) fn ahead(self: &Arc<Self>, set: &SigningSet, me: PartyIndex) -> Ahead {
+    ///
+    /// - `spoken`: another signer has already sent a message for this attempt. To a leader this says
+    ///   that it had no stock when it began, though its announcement may have come meanwhile: the
+    ///   link keeps their order, so that the message is here before the stock is.
+    pub(crate) fn ahead(self: &Arc<Self>, set: &SigningSet, me: PartyIndex, spoken: bool) -> Ahead {
         let now = self.now();
         let mut state = self.state.lock();
         if me != set.leader() {
@@ -149,15 +154,23 @@ impl Stocks {
             let (stocks, set) = (Arc::clone(self), set.clone());
             return Ahead::Follow(Box::new(Taker { stocks, set }));
         }
-        let taken = state.held.take(set, now);
+        let taken = if spoken {
+            None
+        } else {
+            state.held.take(set, now)
+        };
         let result = if taken.is_some() { "hit" } else { "miss" };
         metrics::counter!("quorate_stock_signatures_total", "result" => result).increment(1);
         state.show();
         taken.map_or(Ahead::Nothing, Ahead::Lead)
     }
 
-    /// A stocked attempt that this node led failed: the signers may not have what is held of them.
-    pub(crate) fn failed(&self, set: &SigningSet) {
+    /// A stocked attempt that this node led failed: the signers may not have what is held of them. That
+    /// somebody cancelled it says nothing of them.
+    pub(crate) fn failed(&self, set: &SigningSet, reason: &Reason) {
+        if *reason == Reason::Cancelled {
+            return;
+        }
         let now = self.now();
         let mut state = self.state.lock();
         state.held.drop_set(set);
@@ -202,12 +215,7 @@ impl Stocks {
 
     /// Keeps a new stock, if the link session is still the one that stands; `true` if it may be
     /// announced.
-    fn filled(
-        &self,
-        announcement: &Announcement,
-        leader: &NodeId,
-        batch: Option<Batch>,
-    ) -> bool {
+    fn filled(&self, announcement: &Announcement, leader: &NodeId, batch: Option<Batch>) -> bool {
         let Announcement {
             link, stock, set, ..
         } = announcement;
@@ -243,7 +251,7 @@ impl State {
 }
 
 /// What a session of this key and these signers may use stocked nonces for.
-pub(crate) fn set_of(statement: &KeyStatement, signers: &quorate_types::SignerSet) -> SigningSet {
+pub(crate) fn set_of(statement: &KeyStatement, signers: &SignerSet) -> SigningSet {
     SigningSet {
         key: statement.key,
         epoch: statement.epoch,
@@ -361,7 +369,13 @@ fn place(node: &Node, held: &HeldKey, from: &NodeId, set: &SigningSet) -> Option
     let is_ours = matches!(held.engine, Engine::Frost(_))
         && set.epoch == statement.epoch
         && set.signers.len() == usize::from(threshold.min_signers())
-        && set.signers.iter().all(|index| committee.node(index).is_some())
+        && set
+            .signers
+            .iter()
+            .all(|index| committee.node(index).is_some())
         && committee.node(set.leader()) == Some(&node.me);
     (is_ours && set.signers.contains(sender) && sender != set.leader()).then_some(sender)
 }
+
+#[cfg(test)]
+mod tests;

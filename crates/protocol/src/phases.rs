@@ -158,11 +158,7 @@ pub trait Phases: Sized {
     ///
     /// # Security
     /// Nothing here is echoed yet, and other parties may have been told something else.
-    fn hear(
-        self,
-        _heard: &Heard<'_>,
-        _rng: &mut dyn CryptoRng,
-    ) -> Result<(Self, Outbox), Abort> {
+    fn hear(self, _heard: &Heard<'_>, _rng: &mut dyn CryptoRng) -> Result<(Self, Outbox), Abort> {
         Ok((self, Outbox::empty()))
     }
 

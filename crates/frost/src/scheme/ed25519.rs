@@ -13,8 +13,7 @@ use crate::sign::nonces::{Announced, Nonces};
 use crate::stock::{AnyAnnounced, Own, StockedNonces};
 
 /// One over the cofactor.
-static EIGHTH: LazyLock<Scalar<Ed25519>> =
-    LazyLock::new(|| Scalar::<Ed25519>::from(8_u8).invert());
+static EIGHTH: LazyLock<Scalar<Ed25519>> = LazyLock::new(|| Scalar::<Ed25519>::from(8_u8).invert());
 
 /// Whether the y-coordinate of an encoding is below p = 2^255 - 19. What else has two spellings is
 /// of small order: `x = 0` with either sign.

@@ -92,8 +92,7 @@ impl<S: Scheme> Silent<S> {
         let Self { attempt, stock } = self;
         let leader = attempt.leader();
         let blame = |reason| Abort::new(reason, [leader]);
-        let opening =
-            Opening::<S>::from_bytes(body).map_err(|_| blame(Reason::Malformed))?;
+        let opening = Opening::<S>::from_bytes(body).map_err(|_| blame(Reason::Malformed))?;
         // 7.4.1 Our nonces leave the stock before anything else, and never go back (row C7).
         let place = attempt.others_place().ok_or_else(misfit)?;
         let name = opening.entries.get(place).ok_or_else(misfit)?;
@@ -209,5 +208,7 @@ pub(crate) fn checked<S: Scheme>(
     let differing = received.failing(|_, theirs| theirs.share.list == given.list_digest);
     Abort::if_any(differing, COMMITMENT_LIST)?;
     let shares = received.into_map().into_iter();
-    Ok(shares.map(|(from, theirs)| (from, theirs.share.share)).collect())
+    Ok(shares
+        .map(|(from, theirs)| (from, theirs.share.share))
+        .collect())
 }

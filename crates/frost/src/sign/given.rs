@@ -51,7 +51,10 @@ impl<S: Scheme> Given<S> {
     }
 
     /// Steps 2.5 and 2.6, with the shares of all other signers.
-    pub(crate) fn finish(self, others: &BTreeMap<PartyIndex, [u8; 32]>) -> Result<Signature, Abort> {
+    pub(crate) fn finish(
+        self,
+        others: &BTreeMap<PartyIndex, [u8; 32]>,
+    ) -> Result<Signature, Abort> {
         // 2.5 The sum is a signature, or nothing leaves.
         if let Some(signature) = self.aggregate(others) {
             return Ok(signature);

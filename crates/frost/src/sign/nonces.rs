@@ -16,8 +16,11 @@ use crate::share::SigningKey;
 ///
 /// # Security
 /// Zeroized on drop; no `Clone`. A second use with another list or message gives the share away
-/// (rows C3, C7), so [`Nonces::spend`] consumes them.
-pub(crate) struct Nonces<S: Scheme> {
+/// (rows C3, C7), so [`Nonces::spend`] consumes them. They stay in one place from when they are drawn:
+/// what moves through tables and rounds is the pointer, so that no copies are left behind.
+pub(crate) struct Nonces<S: Scheme>(Box<Secret<S>>);
+
+struct Secret<S: Scheme> {
     hiding: Nonce<S>,
     binding: Nonce<S>,
 }
@@ -44,7 +47,7 @@ impl<S: Scheme> Nonces<S> {
     ) -> Result<(Self, Commitments<S>), Abort> {
         let nonces = Self::fresh(key, rng);
         let commit = |nonce: &Nonce<S>| S::mul_base(&Zeroizing::new(nonce.to_scalar()));
-        let points = commit(&nonces.hiding).zip(commit(&nonces.binding));
+        let points = commit(&nonces.0.hiding).zip(commit(&nonces.0.binding));
         let commitments = points.and_then(|points| Commitments::new(points).ok());
         Ok((nonces, commitments.ok_or_else(no_randomness)?))
     }
@@ -56,7 +59,7 @@ impl<S: Scheme> Nonces<S> {
     ) -> Result<(Self, Announced<S>), Abort> {
         let nonces = Self::fresh(key, rng);
         let announce = |nonce: &Nonce<S>| S::announce(&Zeroizing::new(nonce.to_scalar()));
-        let both = announce(&nonces.hiding).zip(announce(&nonces.binding));
+        let both = announce(&nonces.0.hiding).zip(announce(&nonces.0.binding));
         let announced = both.and_then(|((mut bytes, hiding), (second, binding))| {
             bytes.extend(second);
             let commitments = Commitments::new((hiding, binding)).ok()?;
@@ -68,16 +71,16 @@ impl<S: Scheme> Nonces<S> {
     fn fresh(key: &SigningKey<S>, rng: &mut dyn CryptoRng) -> Self {
         let mut rng = EngineRng(rng);
         let share = key.own.signing_share();
-        Self {
+        Self(Box::new(Secret {
             hiding: Nonce::new(share, &mut rng),
             binding: Nonce::new(share, &mut rng),
-        }
+        }))
     }
 
     /// The effective nonce `d + ρ·e`. Uses the nonces up.
     pub(crate) fn spend(self, factor: &Scalar<S>) -> Effective<S> {
-        let hiding = Zeroizing::new(self.hiding.to_scalar());
-        let binding = Zeroizing::new(self.binding.to_scalar());
+        let hiding = Zeroizing::new(self.0.hiding.to_scalar());
+        let binding = Zeroizing::new(self.0.binding.to_scalar());
         let bound = Zeroizing::new(*binding * *factor);
         Effective(Zeroizing::new(*hiding + *bound))
     }
@@ -118,7 +121,7 @@ impl<S: Scheme> Announced<S> {
     }
 }
 
-impl<S: Scheme> Drop for Nonces<S> {
+impl<S: Scheme> Drop for Secret<S> {
     fn drop(&mut self) {
         self.hiding.zeroize();
         self.binding.zeroize();

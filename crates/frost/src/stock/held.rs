@@ -7,8 +7,8 @@ use quorate_types::PartyIndex;
 use thiserror::Error;
 
 use super::{
-    Announcement, AnyAnnounced, CheckedAnnouncement, ENTRY_BYTES, EntryName, LinkSession, SigningSet,
-    StockId, StockLimits,
+    Announcement, AnyAnnounced, CheckedAnnouncement, ENTRY_BYTES, EntryName, LinkSession,
+    SigningSet, StockId, StockLimits,
 };
 
 /// Another signer's commitments, taken for one attempt.
@@ -74,12 +74,7 @@ impl HeldStocks {
     ///
     /// - `from`: the party behind the link that it came over.
     #[must_use]
-    pub fn has_room(
-        &self,
-        from: PartyIndex,
-        announcement: &Announcement,
-        count: usize,
-    ) -> bool {
+    pub fn has_room(&self, from: PartyIndex, announcement: &Announcement, count: usize) -> bool {
         let Announcement {
             link, stock, set, ..
         } = announcement;
@@ -135,12 +130,15 @@ impl HeldStocks {
         }
         let usable_until = now + self.limits.lifetime.saturating_sub(self.limits.margin);
         self.next_expiry = self.next_expiry.min(usable_until);
-        let held = entries.into_iter().zip(0..).map(|(announced, number)| Held {
-            name: EntryName { stock, number },
-            announced,
-            link,
-            usable_until,
-        });
+        let held = entries
+            .into_iter()
+            .zip(0..)
+            .map(|(announced, number)| Held {
+                name: EntryName { stock, number },
+                announced,
+                link,
+                usable_until,
+            });
         let parties = self.sets.entry(set).or_default();
         parties.entry(from).or_default().extend(held);
         *self.of_links.entry(link).or_default() += count;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{Batch, ENTRY_BYTES, EntryName, LinkSession, SigningSet, StockId, StockLimits, StockedNonces};
+use super::{
+    Batch, ENTRY_BYTES, EntryName, LinkSession, SigningSet, StockId, StockLimits, StockedNonces,
+};
 
 /// Why an entry cannot be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -133,7 +135,10 @@ impl OwnStocks {
             return Err(Untaken::Misplaced);
         }
         let place = own.entries.get_mut(usize::from(name.number));
-        let nonces = place.ok_or(Untaken::Misplaced)?.take().ok_or(Untaken::Used)?;
+        let nonces = place
+            .ok_or(Untaken::Misplaced)?
+            .take()
+            .ok_or(Untaken::Used)?;
         own.left -= 1;
         own.touched_at = now;
         self.entries -= 1;

@@ -246,7 +246,8 @@ fn c7_parallel_stocked_sessions__must_use_each_entry_once_whatever_is_withheld()
             );
             let now = std::time::Duration::ZERO;
             let mut own = shelf.own[&index(2)].lock().unwrap();
-            own.add(told.stock, &shelf.set, told.link, batch, now).unwrap();
+            own.add(told.stock, &shelf.set, told.link, batch, now)
+                .unwrap();
             let checked = told.check(committee.curve).unwrap();
             shelf.held.borrow_mut().add(index(2), checked, now).unwrap();
         }
@@ -269,7 +270,10 @@ fn c7_parallel_stocked_sessions__must_use_each_entry_once_whatever_is_withheld()
             assert_eq!(follower.sent.len(), 1, "one share");
             assert!(shares.insert(follower.body(1)[32..].to_vec()));
             let signature = follower.result.unwrap();
-            assert!(nonces.insert(signature.as_bytes()[..32].to_vec()), "R twice");
+            assert!(
+                nonces.insert(signature.as_bytes()[..32].to_vec()),
+                "R twice"
+            );
             // The same opening again changes nothing, and in no other session.
             follower.receive(1, &leader.sent[0]);
             assert_eq!(follower.sent.len(), 1, "{session}");

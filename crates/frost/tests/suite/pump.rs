@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ed25519_dalek::{Signer, SigningKey};
 use quorate_protocol::{
-    Abort, Driver, Effect, Envelope, Heard, Next, Outbox, Phases, Reason, Roster, RoundInput, RoundSpec,
-    SignBytes, Slot,
+    Abort, Driver, Effect, Envelope, Heard, Next, Outbox, Phases, Reason, Roster, RoundInput,
+    RoundSpec, SignBytes, Slot,
 };
 use quorate_types::{Canonical, Digest32, PartyIndex};
 use rand_chacha::ChaCha20Rng;
@@ -41,11 +41,7 @@ impl<P: Phases> Phases for Party<P> {
         self.honest.awaits(from)
     }
 
-    fn hear(
-        self,
-        heard: &Heard<'_>,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<(Self, Outbox), Abort> {
+    fn hear(self, heard: &Heard<'_>, rng: &mut dyn CryptoRng) -> Result<(Self, Outbox), Abort> {
         let lie = self.lie;
         let (honest, outbox) = self.honest.hear(heard, rng)?;
         let outbox = tampered(outbox, honest.round().number, lie.as_ref());

@@ -24,7 +24,8 @@ fn own(count: u16) -> OwnStocks {
     let mut own = OwnStocks::new(LIMITS);
     let set = set(1, 1, &[index(1), index(2)]);
     let nonces = batch(ed25519(), index(2), count);
-    own.add(name(2, 0).stock, &set, link(2), nonces, START).unwrap();
+    own.add(name(2, 0).stock, &set, link(2), nonces, START)
+        .unwrap();
     own
 }
 
@@ -130,7 +131,11 @@ fn held_stocks__should_give_one_entry_of_every_other_signer_or_none() {
     assert!(held.take(&set, START).is_none(), "4 has none");
     assert_eq!(held.left(&set, index(2)), 2, "and nothing was taken");
     assert_eq!(announce(&mut held, 4, 4, 1), Ok(1));
-    assert_eq!(announce(&mut held, 4, 4, 1), Err(Unwelcome), "the same name");
+    assert_eq!(
+        announce(&mut held, 4, 4, 1),
+        Err(Unwelcome),
+        "the same name"
+    );
     assert_eq!(announce(&mut held, 4, 5, 1), Ok(1));
     for (second, fourth) in [(name(2, 0), name(4, 0)), (name(2, 1), name(5, 0))] {
         let taken = held.take(&set, START).unwrap();
@@ -152,7 +157,8 @@ fn c7_held_stocks__must_die_with_a_link_with_a_failure_and_before_the_other_side
         let mut held = HeldStocks::new(LIMITS);
         let nonces = batch(ed25519(), index(2), 2);
         let told = announcement(&set, link(2), 2, nonces.announced());
-        held.add(index(2), told.check(Curve::Ed25519).unwrap(), START).unwrap();
+        held.add(index(2), told.check(Curve::Ed25519).unwrap(), START)
+            .unwrap();
         held
     };
     let mut held = filled();
@@ -208,7 +214,9 @@ fn c10_announced_point__must_be_refused_unless_canonical_and_not_the_identity() 
         let announce = |at: usize, bytes: &[u8]| {
             let mut commitments = nonces.announced().to_vec();
             commitments[at..at + length].copy_from_slice(bytes);
-            announcement(&set, link(2), 2, &commitments).check(curve).err()
+            announcement(&set, link(2), 2, &commitments)
+                .check(curve)
+                .err()
         };
         for (what, bytes) in bad_points(curve) {
             // It stands for eight times itself, which is of prime order: next test.
@@ -235,7 +243,11 @@ fn c10_announced_point_with_torsion__must_stand_for_the_same_commitment_as_witho
     for torsion in EIGHT_TORSION {
         assert!(held(ED25519_BASEPOINT_POINT + torsion).is_ok());
         let alone = held(torsion).err();
-        assert_eq!(alone, Some(BadAnnouncement::Point(0)), "8·T is the identity");
+        assert_eq!(
+            alone,
+            Some(BadAnnouncement::Point(0)),
+            "8·T is the identity"
+        );
     }
 }
 

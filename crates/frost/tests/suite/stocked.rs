@@ -97,7 +97,13 @@ fn stocked__should_sign_in_one_round_with_every_scheme_and_tweak() {
 fn stocked__should_sign_with_the_highest_indices() {
     for committee in TWO_OF_TWENTY.iter() {
         let shelf = Shelf::filled(committee, &[index(19), index(20)], 1);
-        let outcomes = sign(committee, &shelf, "ends", TaprootTweak::None, &BTreeMap::new());
+        let outcomes = sign(
+            committee,
+            &shelf,
+            "ends",
+            TaprootTweak::None,
+            &BTreeMap::new(),
+        );
         must_be_one_valid_signature(committee, outcomes, "ends", TaprootTweak::None);
     }
 }
@@ -109,7 +115,13 @@ fn c8_stocked__must_sign_the_same_message_with_another_nonce_each_time() {
         let mut nonces = std::collections::BTreeSet::new();
         // More often than the stock lasts: the rest goes by two rounds.
         for _ in 0..25 {
-            let outcomes = sign(committee, &shelf, "same", TaprootTweak::None, &BTreeMap::new());
+            let outcomes = sign(
+                committee,
+                &shelf,
+                "same",
+                TaprootTweak::None,
+                &BTreeMap::new(),
+            );
             let tweak = TaprootTweak::None;
             let signature = must_be_one_valid_signature(committee, outcomes, "same", tweak);
             assert!(nonces.insert(signature.as_bytes()[..32].to_vec()));
@@ -131,7 +143,13 @@ fn plain__should_be_the_way_wherever_somebody_has_no_stock() {
         forgotten.held.borrow_mut().drop_set(&forgotten.set);
         for shelf in [shelf, forgotten] {
             let before: Vec<_> = signers.iter().map(|party| shelf.left(*party)).collect();
-            let outcomes = sign(committee, &shelf, "plain", TaprootTweak::KeyPath, &BTreeMap::new());
+            let outcomes = sign(
+                committee,
+                &shelf,
+                "plain",
+                TaprootTweak::KeyPath,
+                &BTreeMap::new(),
+            );
             must_be_one_valid_signature(committee, outcomes, "plain", TaprootTweak::KeyPath);
             let after: Vec<_> = signers.iter().map(|party| shelf.left(*party)).collect();
             assert_eq!(before, after, "fresh nonces for all of {leader}'s");
@@ -157,11 +175,18 @@ fn c14_follower_without_the_stock__must_end_it_without_a_culprit() {
                     let nonces = batch(committee, *forgetful, 1);
                     let mut own = shelf.own[forgetful].lock().unwrap();
                     let now = std::time::Duration::ZERO;
-                    own.add(told.stock, &shelf.set, told.link, nonces, now).unwrap();
+                    own.add(told.stock, &shelf.set, told.link, nonces, now)
+                        .unwrap();
                 }
                 let link = crate::shelf::link(forgetful.get());
                 shelf.own[forgetful].lock().unwrap().end_link(link);
-                let outcomes = sign(committee, &shelf, "gone", TaprootTweak::None, &BTreeMap::new());
+                let outcomes = sign(
+                    committee,
+                    &shelf,
+                    "gone",
+                    TaprootTweak::None,
+                    &BTreeMap::new(),
+                );
                 let mut noticed = 0;
                 for abort in outcomes.into_values().map(|outcome| outcome.unwrap_err()) {
                     assert!(abort.culprits.is_empty(), "{abort}");
@@ -253,7 +278,11 @@ fn c7_leader_that_names_the_wrong_entry__must_be_refused_and_named() {
         let other = overwrite(places.number(1), &[0, 1]);
         must_be(told(other), "own_commitment", &[leader]);
         // A stock that never was: an honest leader may know one of before a restart.
-        must_be(told(overwrite(places.stock(1), &[0xee; 16])), "no_stock", &[]);
+        must_be(
+            told(overwrite(places.stock(1), &[0xee; 16])),
+            "no_stock",
+            &[],
+        );
     }
 }
 
@@ -270,10 +299,15 @@ fn c7_entry_asked_for_twice__must_be_refused_and_name_the_leader() {
         must_be_one_valid_signature(committee, first, "first", TaprootTweak::None);
         // The leader names the same entries, with the same commitments, for another message.
         let (from, to) = (places.stock(1), places.commitments(0));
-        let again: Lie = lie(move |body| body[from..to].copy_from_slice(&opening.borrow()[from..to]));
+        let again: Lie =
+            lie(move |body| body[from..to].copy_from_slice(&opening.borrow()[from..to]));
         let lies = BTreeMap::from([(signers[0], again)]);
         let second = sign(committee, &shelf, "second", TaprootTweak::None, &lies);
-        must_be(finders(second, signers[0]), "stocked_nonces_used", &[signers[0]]);
+        must_be(
+            finders(second, signers[0]),
+            "stocked_nonces_used",
+            &[signers[0]],
+        );
     }
 }
 
@@ -289,7 +323,8 @@ fn c7_entry_of_another_set__must_be_refused_and_name_the_leader() {
             own.end_link(crate::shelf::link(party.get()));
             let nonces = batch(committee, *party, 2);
             let now = std::time::Duration::ZERO;
-            own.add(stock, &other, crate::shelf::link(7), nonces, now).unwrap();
+            own.add(stock, &other, crate::shelf::link(7), nonces, now)
+                .unwrap();
         }
         let t = committee.min_signers();
         let outcomes = pump::run(&signers, t, [9; 16], |roster, context| {
@@ -297,7 +332,14 @@ fn c7_entry_of_another_set__must_be_refused_and_name_the_leader() {
                 me if me == signers[0] => shelf.ahead(me),
                 me => Ahead::Follow(shelf.taker(me)),
             };
-            start(committee, roster, context, "epoch", TaprootTweak::None, ahead)
+            start(
+                committee,
+                roster,
+                context,
+                "epoch",
+                TaprootTweak::None,
+                ahead,
+            )
         });
         let aborts = finders(outcomes, signers[0]);
         must_be(aborts, "stocked_nonces_misplaced", &[signers[0]]);
@@ -335,9 +377,17 @@ fn c10_opening__must_be_refused_unless_points_scalar_and_length_are_right() {
                 must_be(told(overwrite(at, &bytes)), "malformed", &[leader]);
             }
         }
-        must_be(told(overwrite(places.share(), &[0xff; 32])), "malformed", &[leader]);
+        must_be(
+            told(overwrite(places.share(), &[0xff; 32])),
+            "malformed",
+            &[leader],
+        );
         must_be(told(lie(|body| body.push(0))), "malformed", &[leader]);
-        must_be(told(lie(|body| body.truncate(body.len() - 1))), "malformed", &[leader]);
+        must_be(
+            told(lie(|body| body.truncate(body.len() - 1))),
+            "malformed",
+            &[leader],
+        );
         must_be(told(lie(Vec::clear)), "malformed", &[leader]);
     }
 }
@@ -347,7 +397,12 @@ fn c14_leaders_wrong_share__must_be_found_by_everybody_and_name_it() {
     for (committee, signers) in cases() {
         let (leader, places) = (signers[0], Places::of(committee, &signers));
         let last = places.share() + last_of_share(committee.curve) - 32;
-        let told = found(committee, &signers, leader, lie(move |body| body[last] ^= 1));
+        let told = found(
+            committee,
+            &signers,
+            leader,
+            lie(move |body| body[last] ^= 1),
+        );
         must_be(told, "signature_share", &[leader]);
     }
 }
@@ -368,7 +423,14 @@ fn c14_opening_for_something_else__must_blame_nobody_and_use_the_entry_up() {
         let outcomes = pump::run(&signers, t, [9; 16], |roster, context| {
             let (me, leader) = (roster.me(), signers[0]);
             let text = if me == leader { "one" } else { "two" };
-            start(committee, roster, context, text, TaprootTweak::None, shelf.ahead(me))
+            start(
+                committee,
+                roster,
+                context,
+                text,
+                TaprootTweak::None,
+                shelf.ahead(me),
+            )
         });
         for abort in outcomes.into_values().map(|outcome| outcome.unwrap_err()) {
             assert!(abort.culprits.is_empty(), "{abort}");
@@ -382,12 +444,20 @@ fn c7_c14_answers_that_are_wrong__must_be_refused_and_name_their_sender() {
         let liar = *signers.last().unwrap();
         let told = |lie| found(committee, &signers, liar, lie);
         let last = last_of_share(committee.curve);
-        must_be(told(lie(move |body| body[last] ^= 1)), "signature_share", &[liar]);
+        must_be(
+            told(lie(move |body| body[last] ^= 1)),
+            "signature_share",
+            &[liar],
+        );
         must_be(told(overwrite(32, &[0; 32])), "signature_share", &[liar]);
         must_be(told(overwrite(32, &[0xff; 32])), "malformed", &[liar]);
         must_be(told(lie(|body| body[0] ^= 1)), "commitment_list", &[liar]);
         must_be(told(lie(|body| body.push(0))), "malformed", &[liar]);
-        must_be(told(lie(|body| body.truncate(body.len() - 1))), "malformed", &[liar]);
+        must_be(
+            told(lie(|body| body.truncate(body.len() - 1))),
+            "malformed",
+            &[liar],
+        );
         if signers.len() > 2 {
             // Without the quote of the opening, and with one that nobody signed.
             must_be(told(lie(|body| body.truncate(64))), "malformed", &[liar]);
@@ -464,7 +534,14 @@ fn c14_leader_that_goes_both_ways__must_be_named_with_proof() {
                     me if me == index(3) => Ahead::Nothing,
                     me => shelf.ahead(me),
                 };
-                start(committee, roster, context, "both", TaprootTweak::None, ahead)
+                start(
+                    committee,
+                    roster,
+                    context,
+                    "both",
+                    TaprootTweak::None,
+                    ahead,
+                )
             },
         );
         let third = outcomes[&index(3)].as_ref().unwrap_err();
@@ -499,6 +576,9 @@ fn stocked__must_refuse_entries_that_do_not_fit_the_attempt() {
     assert!(refused(ed25519, 1, Ahead::Lead(Vec::new())), "none");
     assert!(refused(ed25519, 2, of(ed25519, &pair)), "2 does not lead");
     let shelf = Shelf::filled(ed25519, &pair, 1);
-    assert!(refused(ed25519, 1, Ahead::Follow(shelf.taker(index(1)))), "1 leads");
+    assert!(
+        refused(ed25519, 1, Ahead::Follow(shelf.taker(index(1)))),
+        "1 leads"
+    );
     assert_eq!(ed25519.curve, Curve::Ed25519);
 }

@@ -374,13 +374,14 @@ impl Engine {
             Self::Frost(share) => {
                 let payload = frost_payload(share.curve(), target)?;
                 let rng = &mut SystemRandomness;
-                let ahead = port.node.stocks.ahead(set, roster.me());
+                let spoken = port.node.mailboxes.has_early(roster.session());
+                let ahead = port.node.stocks.ahead(set, roster.me(), spoken);
                 let is_led = matches!(ahead, Ahead::Lead(_));
                 let (phase, outbox) =
                     quorate_frost::Sign::start_with(roster, context, share, payload, ahead, rng)?;
                 let signed = drive(port, roster, context, phase, outbox).await;
-                if is_led && signed.is_err() {
-                    port.node.stocks.failed(set);
+                if is_led && let Err(abort) = &signed {
+                    port.node.stocks.failed(set, &abort.reason);
                 }
                 signed
             }

@@ -40,10 +40,13 @@ async fn signs(
     }
 }
 
-/// Waits until the first node holds entries of `sides` others.
+/// Waits until the first node holds so many entries of others.
 async fn is_stocked(cluster: &Cluster, at_least: f64) {
     let held = |cluster: &Cluster| Ok(entries(cluster, 0, "held")? >= at_least);
-    cluster.eventually("the leader is stocked", held).await.unwrap();
+    cluster
+        .eventually("the leader is stocked", held)
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,13 +84,19 @@ async fn c1_c7_stock__must_die_with_the_link_and_with_the_process() {
     options.blocked = vec![(0, 1)];
     let (mut cluster, mut doubles) = start_with(options).await;
     let key = create(&cluster, &mut doubles, Algorithm::EdDsa, 2).await;
+    // A stock of the link to p3, which does not break.
+    signs(&cluster, &mut doubles, &key, &[0, 2], b"others").await;
+    let before = [files(&cluster, 0), files(&cluster, 1)];
+    let misses = led(&cluster, 0, "miss");
     signs(&cluster, &mut doubles, &key, &[0, 1], b"first").await;
-    is_stocked(&cluster, 4.0).await;
+    assert_eq!(led(&cluster, 0, "miss"), misses + 1.0);
+    is_stocked(&cluster, 8.0).await;
 
     let relay = cluster.relay().unwrap();
     relay.tamper(true);
+    // Of the other link, to p3, it stays.
     let gone = |cluster: &Cluster| {
-        Ok(entries(cluster, 0, "held")? == 0.0 && entries(cluster, 1, "own")? == 0.0)
+        Ok(entries(cluster, 0, "held")? == 4.0 && entries(cluster, 1, "own")? == 0.0)
     };
     let what = "both ends dropped the stock of the link that broke";
     cluster.eventually(what, gone).await.unwrap();
@@ -96,24 +105,44 @@ async fn c1_c7_stock__must_die_with_the_link_and_with_the_process() {
     let misses = led(&cluster, 0, "miss");
     signs(&cluster, &mut doubles, &key, &[0, 1], b"without stock").await;
     assert_eq!(led(&cluster, 0, "miss"), misses + 1.0);
-    is_stocked(&cluster, 4.0).await;
+    is_stocked(&cluster, 8.0).await;
     signs(&cluster, &mut doubles, &key, &[0, 1], b"with stock again").await;
     assert_eq!(led(&cluster, 0, "hit"), 1.0);
 
     // A process that comes back knows nothing of what it announced before, and nobody asks for it.
-    cluster.kill_node(1).unwrap();
-    cluster.start_node(1).unwrap();
+    cluster.kill_node(2).unwrap();
+    cluster.start_node(2).unwrap();
     cluster.wait_for_links().await.unwrap();
-    doubles[1] = cluster.connect(1).await.unwrap();
-    assert_eq!(entries(&cluster, 0, "held").unwrap(), 0.0);
-    let misses = led(&cluster, 0, "miss");
-    signs(&cluster, &mut doubles, &key, &[0, 1], b"after a restart").await;
+    doubles[2] = cluster.connect(2).await.unwrap();
+    assert_eq!(entries(&cluster, 2, "own").unwrap(), 0.0);
+    let (held, misses) = (
+        entries(&cluster, 0, "held").unwrap(),
+        led(&cluster, 0, "miss"),
+    );
+    signs(&cluster, &mut doubles, &key, &[0, 2], b"after a restart").await;
     assert_eq!(led(&cluster, 0, "miss"), misses + 1.0);
-    is_stocked(&cluster, 4.0).await;
-    signs(&cluster, &mut doubles, &key, &[0, 1], b"stocked once more").await;
+    is_stocked(&cluster, held + 4.0).await;
+    signs(&cluster, &mut doubles, &key, &[0, 2], b"stocked once more").await;
     assert_eq!(led(&cluster, 0, "hit"), 2.0);
-    // No trace of nonces or commitments on any disk is a test of its own (`secrets`): the data folder
-    // has not one file more than before there were stocks.
+    // Nothing of a stock is on a disk: there is not one file more than before there were any.
+    assert_eq!([files(&cluster, 0), files(&cluster, 1)], before);
+}
+
+/// Names of all files of a node's data, sorted.
+fn files(cluster: &Cluster, position: usize) -> Vec<std::path::PathBuf> {
+    let (mut folders, mut files) = (vec![cluster.data_dir(position).unwrap()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                files.push(path)
+            }
+        }
+    }
+    files.sort();
+    files
 }
 
 #[cfg(feature = "danger_byzantine")]
@@ -137,15 +166,50 @@ mod byzantine {
         let identity = format!("01{}", "00".repeat(31));
         // Who lies, what, what the other finds, and whom it names.
         let cases: [(usize, String, &str, &[&str]); 9] = [
-            (0, format!("set sign 1 {NUMBER} 0003 all"), "own_commitment", &["p1"]),
-            (0, format!("set sign 1 {NUMBER} 0040 all"), "stocked_nonces_misplaced", &["p1"]),
-            (0, format!("xor sign 1 {THEIRS} all"), "own_commitment", &["p1"]),
-            (0, format!("set sign 1 {OWN} {identity} all"), "malformed", &["p1"]),
-            (0, format!("set sign 1 {OWN} {generator} all"), "signature_share", &["p1"]),
-            (0, format!("xor sign 1 {LED} all"), "signature_share", &["p1"]),
+            (
+                0,
+                format!("set sign 1 {NUMBER} 0003 all"),
+                "own_commitment",
+                &["p1"],
+            ),
+            (
+                0,
+                format!("set sign 1 {NUMBER} 0040 all"),
+                "stocked_nonces_misplaced",
+                &["p1"],
+            ),
+            (
+                0,
+                format!("xor sign 1 {THEIRS} all"),
+                "own_commitment",
+                &["p1"],
+            ),
+            (
+                0,
+                format!("set sign 1 {OWN} {identity} all"),
+                "malformed",
+                &["p1"],
+            ),
+            (
+                0,
+                format!("set sign 1 {OWN} {generator} all"),
+                "signature_share",
+                &["p1"],
+            ),
+            (
+                0,
+                format!("xor sign 1 {LED} all"),
+                "signature_share",
+                &["p1"],
+            ),
             (0, "set sign 1 32 ee all".to_owned(), "no_stock", &[]),
             (1, "xor sign 1 0 all".to_owned(), "commitment_list", &["p2"]),
-            (1, format!("xor sign 1 {ANSWERED} all"), "signature_share", &["p2"]),
+            (
+                1,
+                format!("xor sign 1 {ANSWERED} all"),
+                "signature_share",
+                &["p2"],
+            ),
         ];
         for (liar, lie, reason, culprits) in cases {
             // A key of its own: a leader whose attempt failed goes without stock for a while.

@@ -72,7 +72,9 @@ impl Phases for Led {
 
     fn proceed(self, input: RoundInput, _: &mut dyn CryptoRng) -> Result<Next<Self>, Abort> {
         let words = input.other_broadcasts::<Words>(party(1))?;
-        Ok(Next::Done(words.iter().map(|(_, words)| words.0.clone()).collect()))
+        Ok(Next::Done(
+            words.iter().map(|(_, words)| words.0.clone()).collect(),
+        ))
     }
 }
 
@@ -144,7 +146,11 @@ fn led_round__should_answer_whoever_speaks_first_and_then_wait_for_all() {
         let mut stage = Stage::new();
         let first = stage.says(1, &[7; 4]);
         let second = stage.repeats(&first);
-        let order = if early { [&second, &first] } else { [&first, &second] };
+        let order = if early {
+            [&second, &first]
+        } else {
+            [&first, &second]
+        };
         assert_eq!(stage.us.progress().awaiting, [party(1)]);
         assert_eq!(stage.take(order[0]), None);
         if early {
