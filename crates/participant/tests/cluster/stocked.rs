@@ -78,6 +78,26 @@ async fn c7_second_signature__should_use_stock_of_its_own_key_and_signers_only()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_older_than_the_stock__should_go_without_it() {
+    let (cluster, mut doubles) = start(3).await;
+    let key = create(&cluster, &mut doubles, Algorithm::EdDsa, 2).await;
+    // The follower begins before there is a stock, so it speaks at once; the leader begins later.
+    let old = message(&cluster, &key, b"old", &[0, 1]);
+    doubles[1].open(&old).await.unwrap();
+    doubles[1].reached_round(old.session, 1).await.unwrap();
+    signs(&cluster, &mut doubles, &key, &[0, 1], b"newer").await;
+    is_stocked(&cluster, 4.0).await;
+    let misses = led(&cluster, 0, "miss");
+    doubles[0].open(&old).await.unwrap();
+    for double in &mut doubles[..2] {
+        verified(&double.outcome(old.session).await.unwrap(), &key, b"old");
+    }
+    assert_eq!(led(&cluster, 0, "miss"), misses + 1.0);
+    signs(&cluster, &mut doubles, &key, &[0, 1], b"newest").await;
+    assert_eq!(led(&cluster, 0, "hit"), 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn c1_c7_stock__must_die_with_the_link_and_with_the_process() {
     let mut options = options(3);
     // The relay between the first two can break their link while both go on.
