@@ -1,5 +1,7 @@
 //! Ed25519 and BIP340: our FROST, then the plain crates `frost-ed25519` and `frost-secp256k1-tr`.
 
+mod stock;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -8,7 +10,7 @@ use frost_core::Ciphersuite;
 use frost_ed25519::Ed25519Sha512;
 use frost_secp256k1_tr::Secp256K1Sha256TR;
 use quorate_crypto::{Ed25519, Group, KeyShare, Secp256k1};
-use quorate_frost::{CheckedShare, Payload, Sign, TaprootTweak};
+use quorate_frost::{Ahead, CheckedShare, Payload, Sign, TaprootTweak};
 use quorate_types::{Curve, PartyIndex};
 use quorate_verify::{taproot_output_key, verify_bip340, verify_ed25519};
 
@@ -103,8 +105,15 @@ impl Committee {
         })
     }
 
-    /// One signature by the first `t`, checked.
-    fn sign<G: Group>(&self, stage: &mut Stage, tweak: TaprootTweak) -> Result<Run> {
+    /// One signature by the first `t`, checked: with what was stocked for each, made beforehand, or
+    /// without.
+    fn sign<G: Group>(&self, stage: &mut Stage, tweak: TaprootTweak, stocked: bool) -> Result<Run> {
+        let ahead = if stocked {
+            stock::for_one(G::CURVE, &self.shares, &mut stage.rng)?
+        } else {
+            BTreeMap::new()
+        };
+        let ahead = RefCell::new(ahead);
         let digest = digest(stage.next_session());
         let payload = match G::CURVE {
             Curve::Ed25519 => Payload::EdDsa(&digest),
@@ -114,7 +123,11 @@ impl Committee {
         let Played { run, outputs } = stage.play(t, t, |roster, context, rng| {
             let share = self.shares.get(&roster.me());
             let share = share.context("a signer without a share")?;
-            Ok(Sign::start(roster, context, share, payload, rng)?)
+            let ahead = ahead.borrow_mut().remove(&roster.me());
+            let ahead = ahead.unwrap_or(Ahead::Nothing);
+            Ok(Sign::start_with(
+                roster, context, share, payload, ahead, rng,
+            )?)
         })?;
         let key = match tweak {
             TaprootTweak::KeyPath => taproot_output_key(&self.public_key)?.to_vec(),
@@ -145,14 +158,20 @@ fn compare<G: Group, C: Ciphersuite>(
             _ => "",
         };
         let subject = subject(OURS, format!("{scheme} sign {t}-of-{n}{path}"), t);
-        let sign = || committee.sign::<G>(&mut stage.borrow_mut(), *tweak);
+        let sign = || committee.sign::<G>(&mut stage.borrow_mut(), *tweak, false);
         contestants.push((subject, Box::new(sign) as Contestant<'_>));
     }
+    let what = format!("{scheme} sign {t}-of-{n}, stocked nonces");
+    let sign = || committee.sign::<G>(&mut stage.borrow_mut(), TaprootTweak::None, true);
+    contestants.push((subject(OURS, what, t), Box::new(sign) as Contestant<'_>));
     contestants.push(frost::contestant::<C>(theirs, G::CURVE, (t, n))?);
     report.compare(effort, contestants)?;
 
     let measured = measure_loop(effort, || drop(CheckedShare::new(&committee.first)))?;
     let what = format!("{scheme} check of a share {t}-of-{n}");
     report.add(&subject(OURS, what, 1), &measured);
+    if (t, n) == COMMITTEES[0] {
+        stock::measure(effort, report, G::CURVE, &committee.shares)?;
+    }
     Ok(())
 }

@@ -7,7 +7,8 @@ use std::rc::Rc;
 use anyhow::{Context as _, Result, bail, ensure};
 use ed25519_dalek::{Signer as _, SigningKey};
 use quorate_protocol::{
-    Abort, Driver, Effect, Member, Next, Outbox, Phases, Roster, RoundInput, RoundSpec, SignBytes,
+    Abort, Driver, Effect, Heard, Member, Next, Outbox, Phases, Roster, RoundInput, RoundSpec,
+    SignBytes,
 };
 use quorate_types::{Digest32, NodeId, PartyIndex, SecretBytes, SessionId};
 use rand_chacha::ChaCha20Rng;
@@ -17,6 +18,8 @@ use crate::cpu::{Parts, Run, thread_time};
 
 /// Before the first message.
 const START: &str = "start";
+/// Before a round is complete, where a protocol looks at that.
+const HEAR: &str = "hear";
 /// What the driver does around the rounds: envelopes, checks of messages, their signatures.
 const DRIVER: &str = "driver";
 
@@ -183,9 +186,20 @@ impl<P: Phases> Phases for Timed<P> {
     const ROUNDS: u8 = P::ROUNDS;
     const SIGNED: bool = P::SIGNED;
     const MAX_BODY_BYTES: usize = P::MAX_BODY_BYTES;
+    const HEARS: bool = P::HEARS;
 
     fn round(&self) -> RoundSpec {
         self.phases.round()
+    }
+
+    fn awaits(&self, from: PartyIndex) -> bool {
+        self.phases.awaits(from)
+    }
+
+    fn hear(self, heard: &Heard<'_>, rng: &mut dyn CryptoRng) -> Result<(Self, Outbox), Abort> {
+        let Self { phases, clock } = self;
+        let heard = clock.borrow_mut().time(HEAR, || phases.hear(heard, rng));
+        heard.map(|(phases, outbox)| (Self { phases, clock }, outbox))
     }
 
     fn proceed(self, input: RoundInput, rng: &mut dyn CryptoRng) -> Result<Next<Self>, Abort> {

@@ -7,6 +7,7 @@
 //!
 //! - [`CheckedShare`]: once per load of a share, everything that does not depend on a message.
 //! - [`Sign`]: one signature by exactly `min_signers` parties.
+//! - [`OwnStocks`], [`HeldStocks`]: nonces that were committed to ahead of any message, in memory only.
 //!
 //! Specification: `docs/protocols/frost.md`.
 //!
@@ -22,10 +23,16 @@ mod randomness;
 mod scheme;
 mod share;
 mod sign;
+mod stock;
 
 pub use payload::{Payload, TaprootTweak};
 pub use share::{CheckedShare, InvalidShare};
-pub use sign::Sign;
+pub use sign::{Ahead, Sign};
+pub use stock::{
+    Announcement, BadAnnouncement, Batch, CheckedAnnouncement, EntryName, HeldEntry, HeldStocks,
+    LinkSession, MAX_STOCK_ENTRIES, OwnStocks, SigningSet, StockId, StockLimits, StockedNonces,
+    TakeNonces, Unannounced, Untaken, Unwelcome,
+};
 
 #[cfg(test)]
 mod tests {

@@ -11,7 +11,8 @@ use parking_lot::Mutex;
 use quorate_crypto::Secp256k1;
 use quorate_dkg::{Opening, SecretOpening, run_context};
 use quorate_protocol::{
-    Abort, Envelope, Next, Outbox, Phases, Roster, RoundInput, RoundSpec, SignBytes as _, Slot,
+    Abort, Envelope, Heard, Next, Outbox, Phases, Roster, RoundInput, RoundSpec, SignBytes as _,
+    Slot,
 };
 use quorate_types::{Canonical, Digest32, NodeId, PartyIndex, SecretBytes, SessionId};
 use rand_core::CryptoRng;
@@ -175,9 +176,19 @@ impl<P: Phases> Phases for Lying<P> {
     const ROUNDS: u8 = P::ROUNDS;
     const SIGNED: bool = P::SIGNED;
     const MAX_BODY_BYTES: usize = P::MAX_BODY_BYTES;
+    const HEARS: bool = P::HEARS;
 
     fn round(&self) -> RoundSpec {
         self.phase.round()
+    }
+
+    fn awaits(&self, from: PartyIndex) -> bool {
+        self.phase.awaits(from)
+    }
+
+    fn hear(self, heard: &Heard<'_>, rng: &mut dyn CryptoRng) -> Result<(Self, Outbox), Abort> {
+        let (phase, outbox) = self.phase.hear(heard, rng)?;
+        Ok((Self { phase, ..self }, outbox))
     }
 
     fn proceed(self, input: RoundInput, rng: &mut dyn CryptoRng) -> Result<Next<Self>, Abort> {

@@ -151,6 +151,9 @@ pub struct SessionLimits {
     pub report_timeout_ms: u64,
     /// How long a node still answers an expired intent with its signature before it forgets it.
     pub remember_expired_seconds: u64,
+    /// FROST nonces that this node keeps ahead for one set of signers, and takes of each peer; 0 switches
+    /// stocks off.
+    pub stocked_nonces_per_set: usize,
     /// Most that a transaction may pay as a fee.
     pub fees: Fees,
 }
@@ -211,6 +214,7 @@ impl Default for SessionLimits {
             settle_interval_ms: 2_000,
             report_timeout_ms: 5_000,
             remember_expired_seconds: 86_400,
+            stocked_nonces_per_set: 128,
             fees: Fees::default(),
         }
     }

@@ -214,4 +214,4 @@ fn share_input(share: &KeyShare) -> Option<ShareInput> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

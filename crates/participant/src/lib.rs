@@ -43,6 +43,7 @@ mod session;
 mod settle;
 mod start;
 mod statement;
+mod stocks;
 
 pub use config::{ConfigError, MasterKeyConfig, ParticipantConfig, SessionLimits};
 pub use start::{Running, StartError, start};

@@ -1,5 +1,6 @@
 //! What participants say to each other over their Noise links: one byte of kind, then the content.
-//! `docs/protocols/key-certificate.md` §1, `docs/protocols/pair-state.md` §2.
+//! `docs/protocols/key-certificate.md` §1, `docs/protocols/pair-state.md` §2,
+//! `docs/protocols/frost.md` §7.
 
 use quorate_keystore::SignedBan;
 use quorate_types::{
@@ -7,12 +8,14 @@ use quorate_types::{
 };
 
 use crate::pairs::PairMessage;
+use crate::stocks::StockMessage;
 
 const ROUND: u8 = 1;
 const BAN: u8 = 2;
 const SETTLE: u8 = 3;
 const BAN_READ: u8 = 4;
 const PAIR: u8 = 5;
+const STOCK: u8 = 6;
 
 /// Longest certificate, in bytes.
 pub(crate) const MAX_CERTIFICATE: usize = 16 * 1024;
@@ -55,6 +58,8 @@ pub(crate) enum LinkMessage {
     Settle(Settle),
     /// About the state that the two nodes share.
     Pair(PairMessage),
+    /// About nonces for signatures to come.
+    Stock(StockMessage),
 }
 
 /// Frames a round message.
@@ -80,6 +85,11 @@ pub(crate) fn settle(message: &Settle) -> Vec<u8> {
 /// Frames a message about the state that the two nodes share.
 pub(crate) fn pair(message: &PairMessage) -> Vec<u8> {
     framed(PAIR, message)
+}
+
+/// Frames commitments for signatures to come.
+pub(crate) fn stock(message: &StockMessage) -> Vec<u8> {
+    framed(STOCK, message)
 }
 
 fn framed(kind: u8, content: &impl Canonical) -> Vec<u8> {
@@ -111,6 +121,7 @@ pub(crate) fn parse(body: SecretBytes) -> Result<LinkMessage, DecodeError> {
         BAN => Ok(LinkMessage::Ban(Box::new(SignedBan::from_bytes(content)?))),
         BAN_READ => Ok(LinkMessage::BanRead(Digest32::from_bytes(content)?)),
         PAIR => Ok(LinkMessage::Pair(PairMessage::from_bytes(content)?)),
+        STOCK => Ok(LinkMessage::Stock(StockMessage::from_bytes(content)?)),
         SETTLE => Ok(LinkMessage::Settle(Settle::from_bytes(content)?)),
         _ => Err(DecodeError::Unknown {
             what: "kind of link message",

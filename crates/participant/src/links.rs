@@ -5,13 +5,14 @@ mod chores;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use quorate_frost::LinkSession;
 use quorate_keystore::Durable;
 use quorate_transport::noise::{LinkEvent, LinkEvents};
 use quorate_types::{NodeId, UnixSeconds};
 
 use crate::link_message::{self, LinkMessage};
 use crate::node::Node;
-use crate::{bans, clock, pairs, settle};
+use crate::{bans, clock, pairs, settle, stocks};
 use chores::{Chore, Chores, Next, Put};
 
 /// How often expired intents are looked for.
@@ -37,13 +38,16 @@ pub(crate) async fn pump(node: Arc<Node>, mut events: LinkEvents) {
 
 fn handle(node: &Arc<Node>, chores: &Chores, event: LinkEvent) {
     match event {
-        LinkEvent::Up { peer, .. } => {
+        LinkEvent::Up { peer, link_id, .. } => {
             tracing::info!(%peer, "link up");
+            let session = LinkSession::from_array(*link_id.as_bytes());
+            node.stocks.link_up(&peer, session);
             node.link_watch.wake();
             later(chores, &peer, Chore::LinkUp);
         }
         LinkEvent::Down { peer, reason } => {
             tracing::warn!(%peer, %reason, "link down");
+            node.stocks.link_down(&peer);
             node.mailboxes.link_lost(&peer);
         }
         LinkEvent::Message { from, body } => match link_message::parse(body) {
@@ -56,6 +60,7 @@ fn handle(node: &Arc<Node>, chores: &Chores, event: LinkEvent) {
             Ok(LinkMessage::Ban(notice)) => later(chores, &from, Chore::Ban(notice)),
             Ok(LinkMessage::BanRead(digest)) => later(chores, &from, Chore::BanRead(digest)),
             Ok(LinkMessage::Pair(message)) => later(chores, &from, Chore::Pair(message)),
+            Ok(LinkMessage::Stock(message)) => later(chores, &from, Chore::Stock(message)),
             Ok(LinkMessage::Settle(message)) => later(chores, &from, Chore::Settle(message)),
             Err(error) => {
                 metrics::counter!("quorate_messages_malformed_total", "peer" => from.to_string())
@@ -67,7 +72,8 @@ fn handle(node: &Arc<Node>, chores: &Chores, event: LinkEvent) {
     }
 }
 
-/// What does not fit the peer's queue is asked for again (settlements) or told again (bans).
+/// What does not fit the peer's queue is asked for again (settlements), told again (bans), or missed by
+/// nobody (stocks).
 fn later(chores: &Chores, peer: &NodeId, chore: Chore) {
     let put = chores.put(peer, chore);
     if put == Put::FloodBegins {
@@ -120,6 +126,7 @@ fn keep_house(node: &Arc<Node>, chores: &Chores) {
         }
         if pairing.is_due() {
             pairs::tick(node);
+            node.stocks.tick();
         }
         let due = asking.due.min(pairing.due);
         let patience = due.saturating_duration_since(Instant::now());
@@ -142,6 +149,7 @@ fn carry_out(node: &Arc<Node>, peer: &NodeId, chore: Chore) {
         Chore::Ban(notice) => bans::receive(node, peer, &notice),
         Chore::BanRead(digest) => node.untold_bans.read_by(peer, digest),
         Chore::Pair(message) => pairs::receive(node, peer, message),
+        Chore::Stock(message) => stocks::receive(node, peer, message),
         Chore::Settle(message) => settle::receive(node, peer, message),
     }
 }

@@ -248,6 +248,11 @@ impl Mailboxes {
         }
     }
 
+    /// Whether somebody has sent messages for a part that is not open yet.
+    pub(crate) fn has_early(&self, part: SessionId) -> bool {
+        self.inner.lock().early.contains_key(&part)
+    }
+
     /// Closes one part; its late messages are dropped. Once more changes nothing.
     pub(crate) fn close(&self, part: SessionId) {
         let mut inner = self.inner.lock();

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -24,6 +24,7 @@ use crate::mailbox::{MailboxLimits, Mailboxes};
 use crate::pairs::PairTable;
 use crate::refusal::Refusal;
 use crate::settle::Settlement;
+use crate::stocks::Stocks;
 use crate::{bans, clock, pairs};
 
 /// What a coordinator proposes. Unchecked but for its form.
@@ -70,6 +71,7 @@ pub(crate) struct Node {
     pub(crate) untold_bans: bans::Untold,
     pub(crate) gates: Gates,
     pub(crate) pairs: PairTable,
+    pub(crate) stocks: Arc<Stocks>,
     pub(crate) link_watch: LinkWatch,
     pub(crate) limits: SessionLimits,
     links: OnceLock<Links>,
@@ -115,6 +117,7 @@ impl Node {
             untold_bans: bans::Untold::default(),
             gates: Gates::default(),
             pairs: PairTable::default(),
+            stocks: Arc::new(Stocks::new(&limits)),
             link_watch: LinkWatch::default(),
             links: OnceLock::new(),
             running: Mutex::default(),

@@ -8,6 +8,7 @@ use rand_core::CryptoRng;
 use crate::abort::{Abort, Evidence, Reason};
 use crate::echo::{self, Echo};
 use crate::envelope::{Envelope, Slot};
+use crate::heard::Heard;
 use crate::phases::{Next, Outbox, Phases, RoundSpec};
 use crate::roster::Roster;
 use crate::round_state::{Broadcast, RoundState};
@@ -103,11 +104,7 @@ impl<P: Phases> Driver<P> {
             round: self.spec.number,
             name: self.spec.name,
             rounds: P::ROUNDS,
-            awaiting: if self.is_running() {
-                self.state.awaiting(&self.spec, self.roster.others())
-            } else {
-                Vec::new()
-            },
+            awaiting: self.awaiting(),
         }
     }
 
@@ -138,7 +135,7 @@ impl<P: Phases> Driver<P> {
     pub fn give_up(&mut self, reason: Reason) -> Vec<Effect<P::Output>> {
         let mut effects = Vec::new();
         if self.is_running() {
-            let awaited = self.state.awaiting(&self.spec, self.roster.others());
+            let awaited = self.awaiting();
             let culprits = if reason == Reason::TimedOut {
                 awaited
             } else {
@@ -301,15 +298,12 @@ impl<P: Phases> Driver<P> {
         effects: &mut Vec<Effect<P::Output>>,
     ) -> Result<(), Abort> {
         loop {
+            self.hear(rng, effects)?;
             let others = self.roster.size() - 1;
             if self.spec.echo && !self.state.echo_sent && self.state.broadcasts_complete(others) {
                 self.send_echo(effects)?;
             }
-            if !self
-                .state
-                .awaiting(&self.spec, self.roster.others())
-                .is_empty()
-            {
+            if !self.awaiting().is_empty() {
                 return Ok(());
             }
             if self.spec.echo {
@@ -327,6 +321,37 @@ impl<P: Phases> Driver<P> {
                 Next::Round(phase, outbox) => self.open_round(phase, outbox, effects)?,
             }
         }
+    }
+
+    /// Whom the round waits for now; nobody once the run is over.
+    fn awaiting(&self) -> Vec<PartyIndex> {
+        let Some(phase) = &self.phase else {
+            return Vec::new();
+        };
+        let others = self.roster.others();
+        let awaited = others.filter(|party| phase.awaits(*party));
+        self.state.awaiting(&self.spec, awaited)
+    }
+
+    /// Step 5.3: the round looks at what is there, and may speak because of it.
+    fn hear(
+        &mut self,
+        rng: &mut dyn CryptoRng,
+        effects: &mut Vec<Effect<P::Output>>,
+    ) -> Result<(), Abort> {
+        if !P::HEARS {
+            return Ok(()); // a phase holds secrets, and is not moved about without need
+        }
+        let Some(phase) = self.phase.take() else {
+            return Ok(());
+        };
+        let round = self.spec.number;
+        let heard = Heard::new(&self.state, &self.roster, round, &self.context);
+        let (phase, outbox) = phase.hear(&heard, rng)?;
+        self.spec = phase.round();
+        self.phase = Some(phase);
+        self.send(outbox, effects);
+        Ok(())
     }
 
     fn open_round(

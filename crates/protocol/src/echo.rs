@@ -119,10 +119,11 @@ pub(crate) fn compare(
     Abort::if_any(liars, Reason::BadEcho)
 }
 
-struct Claim<'a> {
-    round: u8,
-    context: &'a Digest32,
-    roster: &'a Roster,
+/// What is needed to tell whether a party signed a broadcast that somebody says it sent.
+pub(crate) struct Claim<'a> {
+    pub(crate) round: u8,
+    pub(crate) context: &'a Digest32,
+    pub(crate) roster: &'a Roster,
 }
 
 impl Claim<'_> {
@@ -138,14 +139,14 @@ impl Claim<'_> {
         )
     }
 
-    fn is_signed(&self, entry: &EchoEntry) -> bool {
+    pub(crate) fn is_signed(&self, entry: &EchoEntry) -> bool {
         self.roster.member(entry.from).is_some_and(|member| {
             let statement = self.statement(entry);
             quorate_verify::verify_ed25519(&member.identity, &statement, &entry.signature).is_ok()
         })
     }
 
-    fn evidence(&self, entry: &EchoEntry) -> Evidence {
+    pub(crate) fn evidence(&self, entry: &EchoEntry) -> Evidence {
         Evidence {
             culprit: entry.from,
             statement: self.statement(entry),

@@ -26,6 +26,16 @@ impl RoundInput {
         )
     }
 
+    /// Decodes the broadcasts of all but `without`, whose message the round has heard before
+    /// ([`Phases::hear`](crate::Phases::hear)).
+    ///
+    /// # Errors
+    /// [`Reason::Malformed`] naming everyone else whose message does not decode.
+    pub fn other_broadcasts<M: Canonical>(&self, without: PartyIndex) -> Result<Inbox<M>, Abort> {
+        let others = self.broadcasts.iter().filter(|(from, _)| **from != without);
+        Inbox::decode(others.map(|(from, body)| (*from, body.as_slice())))
+    }
+
     /// Decodes the direct messages.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use rand_core::CryptoRng;
 use crate::abort::Abort;
 use crate::echo::MAX_ECHO;
 use crate::envelope::{ENVELOPE_OVERHEAD, MAX_ENVELOPE};
+use crate::heard::Heard;
 use crate::inbox::RoundInput;
 
 /// What a round waits for in one slot.
@@ -131,8 +132,35 @@ pub trait Phases: Sized {
     /// ([`Allowance`]). The default is what envelopes can hold; a protocol says what it needs.
     const MAX_BODY_BYTES: usize = 2 * MAX_ENVELOPE * Self::ROUNDS as usize;
 
+    /// Whether [`Phases::hear`] has anything to do.
+    const HEARS: bool = false;
+
     /// What the current round waits for.
     fn round(&self) -> RoundSpec;
+
+    /// Whether the round waits for this other party now. A round in which one party speaks first waits
+    /// for nobody else until [`Phases::hear`] has heard it: the others may be silent for want of the
+    /// same message, and a time-out must not name them. What they send all the same is kept.
+    fn awaits(&self, _from: PartyIndex) -> bool {
+        true
+    }
+
+    /// Looks at the broadcasts of the round that are there already: called after each message, before
+    /// the round is complete, and often more than once with the same messages. Most rounds see their
+    /// messages complete or not at all, and leave this as it is.
+    ///
+    /// - Out: our own broadcast, where the round began without one since another party speaks first.
+    /// - State: a round that [waits](Phases::awaits) for one party only, and hears it, must wait for the
+    ///   others from then on, or end: it is complete otherwise.
+    ///
+    /// # Errors
+    /// [`Abort`] where a message that is there ends the run, whatever the others say.
+    ///
+    /// # Security
+    /// Nothing here is echoed yet, and other parties may have been told something else.
+    fn hear(self, _heard: &Heard<'_>, _rng: &mut dyn CryptoRng) -> Result<(Self, Outbox), Abort> {
+        Ok((self, Outbox::empty()))
+    }
 
     /// Consumes the round and its messages.
     ///

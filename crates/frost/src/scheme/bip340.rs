@@ -9,18 +9,33 @@ use zeroize::Zeroizing;
 
 use super::{Bip340, Scheme};
 use crate::payload::TaprootTweak;
+use crate::sign::nonces::{Announced, Nonces};
+use crate::stock::{AnyAnnounced, Own, StockedNonces};
 
 impl Scheme for Bip340 {
     const ALGORITHM: Algorithm = Algorithm::Schnorr;
     type Keys = quorate_crypto::Secp256k1;
 
     fn mul_base(scalar: &Scalar<Self>) -> Option<Element<Self>> {
+        Self::announce(scalar).map(|(_, point)| point)
+    }
+
+    fn announce(scalar: &Scalar<Self>) -> Option<(Vec<u8>, Element<Self>)> {
         // The engine's version of the curve has no tables; ours has, and the detour over encoded
         // bytes costs far less than they save.
         let bytes = Zeroizing::new(Secp256K1ScalarField::serialize(scalar));
         let scalar = SecretScalar::<Secp256k1>::from_bytes(&bytes)?;
         let encoded = Secp256k1::point_to_bytes(&scalar.public());
-        Secp256K1Group::deserialize(encoded.as_slice().try_into().ok()?).ok()
+        let point = Secp256K1Group::deserialize(encoded.as_slice().try_into().ok()?).ok()?;
+        Some((encoded, point))
+    }
+
+    // The cofactor is 1: an announced commitment is the commitment.
+    fn announced(encoded: &[u8]) -> Option<Element<Self>> {
+        if !Self::is_canonical(encoded) {
+            return None;
+        }
+        Secp256K1Group::deserialize(encoded.try_into().ok()?).ok()
     }
 
     // SEC 1 has a "compact" form of 33 bytes too (tag 05), which the engine would take.
@@ -37,6 +52,28 @@ impl Scheme for Bip340 {
         tweak: TaprootTweak,
     ) -> PublicKeyPackage<Self> {
         moved(shares, tweak)
+    }
+
+    fn stocked(nonces: Nonces<Self>, announced: Announced<Self>) -> StockedNonces {
+        StockedNonces(Own::Bip340(nonces, announced))
+    }
+
+    fn own(stocked: StockedNonces) -> Option<(Nonces<Self>, Announced<Self>)> {
+        match stocked.0 {
+            Own::Bip340(nonces, announced) => Some((nonces, announced)),
+            _ => None,
+        }
+    }
+
+    fn any(announced: Announced<Self>) -> AnyAnnounced {
+        AnyAnnounced::Bip340(announced)
+    }
+
+    fn held(announced: AnyAnnounced) -> Option<Announced<Self>> {
+        match announced {
+            AnyAnnounced::Bip340(announced) => Some(announced),
+            _ => None,
+        }
     }
 
     fn negates_nonces(group_commitment: &GroupCommitment<Self>) -> bool {

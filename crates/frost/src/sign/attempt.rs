@@ -67,6 +67,21 @@ impl<S: Scheme> Attempt<S> {
         }
     }
 
+    /// The signer with the lowest index: it speaks first where nonces are stocked.
+    pub(crate) fn leader(&self) -> PartyIndex {
+        self.signers.first().copied().unwrap_or(self.me)
+    }
+
+    /// All signers but the leader, ascending.
+    pub(crate) fn others(&self) -> impl Iterator<Item = PartyIndex> + '_ {
+        self.signers.iter().skip(1).copied()
+    }
+
+    /// Our place among those who do not lead, from 0.
+    pub(crate) fn others_place(&self) -> Option<usize> {
+        self.others().position(|party| party == self.me)
+    }
+
     /// An abort that can name one of several signers only if there is one other.
     pub(crate) fn unattributable(&self, reason: Reason) -> Abort {
         let mut others = self.signers.iter().filter(|party| **party != self.me);

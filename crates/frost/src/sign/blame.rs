@@ -1,15 +1,17 @@
 //! Who spoiled a signature. `docs/protocols/frost.md` §2.6.
 
+use std::collections::BTreeMap;
+
+use frost_core::round2::SignatureShare;
 use frost_core::{
     BindingFactorList, Error, SigningPackage, compute_binding_factor_list,
     verify_signature_share_precomputed,
 };
-use quorate_protocol::{Abort, Inbox, Reason};
+use quorate_protocol::{Abort, Reason};
 use quorate_types::PartyIndex;
 
 use super::attempt::Attempt;
 use super::challenge::{Challenged, List};
-use super::message::Share;
 use crate::scheme::Scheme;
 use crate::share::identifier;
 
@@ -22,12 +24,16 @@ pub(crate) fn blame<S: Scheme>(
     attempt: &Attempt<S>,
     list: &List<S>,
     challenged: &Challenged<S>,
-    received: &Inbox<Share<S>>,
+    shares: &BTreeMap<PartyIndex, [u8; 32]>,
 ) -> Abort {
     let Ok(inquiry) = Inquiry::new(attempt, list, challenged) else {
         return Abort::local("the commitments cannot be checked");
     };
-    let culprits = received.failing(|party, share| inquiry.clears(party, share).unwrap_or(false));
+    let fails = |(party, share): &(&PartyIndex, &[u8; 32])| {
+        !inquiry.clears(**party, *share).unwrap_or(false)
+    };
+    let culprits = shares.iter().filter(fails).map(|(party, _)| *party);
+    let culprits: Vec<PartyIndex> = culprits.collect();
     if culprits.is_empty() {
         // All others are right: the fault is ours.
         return Abort::local("our own signature share is wrong");
@@ -62,7 +68,7 @@ impl<'a, S: Scheme> Inquiry<'a, S> {
         })
     }
 
-    fn clears(&self, party: PartyIndex, share: &Share<S>) -> Option<bool> {
+    fn clears(&self, party: PartyIndex, share: &[u8; 32]) -> Option<bool> {
         let identifier = identifier::<S>(party);
         let shares = self.attempt.key.shares.verifying_shares();
         let checked = verify_signature_share_precomputed(
@@ -70,7 +76,7 @@ impl<'a, S: Scheme> Inquiry<'a, S> {
             &self.package,
             &self.factors,
             &self.challenged.group_commitment,
-            &share.to_engine()?,
+            &SignatureShare::deserialize(share).ok()?,
             shares.get(&identifier)?,
             self.challenged.challenge,
         );

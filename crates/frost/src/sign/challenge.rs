@@ -8,11 +8,10 @@ use std::collections::BTreeSet;
 
 use frost_core::round1::SigningCommitments;
 use frost_core::{Challenge, Error, Group, GroupCommitment, Scalar, compute_lagrange_coefficient};
-use quorate_protocol::Inbox;
 use quorate_types::{Digest32, PartyIndex};
 
 use super::attempt::Attempt;
-use super::message::Commitment;
+use super::nonces::Commitments;
 use crate::scheme::Scheme;
 use crate::share::identifier;
 
@@ -30,26 +29,21 @@ pub(crate) struct Entry<S: Scheme> {
 }
 
 impl<S: Scheme> List<S> {
-    /// Step 2.3: our own commitments as we made them, all others as they came.
-    pub(crate) fn new(
+    /// Step 2.3: the commitments of each signer; `None` if one is missing.
+    pub(crate) fn new<'a>(
         attempt: &Attempt<S>,
-        own: &Commitment<S>,
-        others: &Inbox<Commitment<S>>,
+        commitments: impl Fn(PartyIndex) -> Option<&'a Commitments<S>>,
     ) -> Option<Self> {
         let mut list = Self {
             entries: Vec::with_capacity(attempt.signers.len()),
             encoded: Vec::new(),
         };
         for party in attempt.signers.iter().copied() {
-            let commitment = if party == attempt.me {
-                own
-            } else {
-                others.get(party)?
-            };
-            let points = commitment.points;
+            let Commitments { encoded, points } = commitments(party)?;
+            let points = *points;
             list.entries.push(Entry { party, points });
             list.encoded.extend(identifier::<S>(party).serialize());
-            list.encoded.extend_from_slice(&commitment.encoded);
+            list.encoded.extend_from_slice(encoded);
         }
         Some(list)
     }

@@ -12,6 +12,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::committee::{Committee, TWO_OF_THREE, identity, index, roster};
+use crate::shelf::Shelf;
 
 const SESSIONS: u16 = 512;
 
@@ -201,4 +202,122 @@ fn c7_effective_nonce__must_change_with_anybodys_commitment() {
     assert_eq!(same, again, "the same commitments");
     assert_ne!(one[..32], other[..32], "another list");
     assert_ne!(one[32..], other[32..], "another share");
+}
+
+/// A side of a session that may use what a shelf has.
+fn open_stocked(committee: &Committee, shelf: &Shelf, me: u8, session: u16, text: &str) -> Side {
+    let me = index(me);
+    let (roster, context) = run(me, session);
+    let mut rng = ChaCha20Rng::from_seed(crate::pump::fresh_seed());
+    let payload = committee.payload(text, TaprootTweak::None);
+    let (share, ahead) = (&committee.shares[&me], shelf.ahead(me));
+    let (sign, outbox) =
+        Sign::start_with(&roster, context, share, payload, ahead, &mut rng).unwrap();
+    let signer = Box::new(Identity(identity(me)));
+    let (driver, effects) = Driver::start(roster, context, signer, sign, outbox);
+    let (sent, result) = (Vec::new(), None);
+    let mut side = Side {
+        driver,
+        sent,
+        result,
+    };
+    side.take(effects);
+    side
+}
+
+/// Stock and number of the entry that an opening between two names.
+fn named(opening: &[u8]) -> Vec<u8> {
+    opening[32..50].to_vec()
+}
+
+#[test]
+fn c7_parallel_stocked_sessions__must_use_each_entry_once_whatever_is_withheld() {
+    for committee in TWO_OF_THREE.iter() {
+        let signers = [index(1), index(2)];
+        let shelf = Shelf::new(&signers);
+        let stocks = SESSIONS / 64;
+        for stock in 0..stocks {
+            let batch = crate::shelf::batch(committee, index(2), 64);
+            let told = crate::shelf::announcement(
+                &shelf.set,
+                crate::shelf::link(2),
+                stock as u8,
+                batch.announced(),
+            );
+            let now = std::time::Duration::ZERO;
+            let mut own = shelf.own[&index(2)].lock().unwrap();
+            own.add(told.stock, &shelf.set, told.link, batch, now)
+                .unwrap();
+            let checked = told.check(committee.curve).unwrap();
+            shelf.held.borrow_mut().add(index(2), checked, now).unwrap();
+        }
+        // 512 openings, all open at once; the answers are withheld from the leader.
+        let mut entries = BTreeSet::new();
+        let mut sides: BTreeMap<u16, (Side, Side)> = BTreeMap::new();
+        for session in 0..SESSIONS {
+            let text = format!("message {session}");
+            let leader = open_stocked(committee, &shelf, 1, session, &text);
+            let follower = open_stocked(committee, &shelf, 2, session, &text);
+            assert!(entries.insert(named(&leader.body(1))), "an entry twice");
+            assert!(follower.sent.is_empty(), "it lets the leader speak first");
+            sides.insert(session, (leader, follower));
+        }
+        assert_eq!(shelf.held.borrow().entries(), 0);
+        // The attacker leads, knows all its openings, and delivers them last to first.
+        let (mut shares, mut nonces) = (BTreeSet::new(), BTreeSet::new());
+        for (session, (leader, follower)) in sides.iter_mut().rev() {
+            follower.receive(1, &leader.sent[0]);
+            assert_eq!(follower.sent.len(), 1, "one share");
+            assert!(shares.insert(follower.body(1)[32..].to_vec()));
+            let signature = follower.result.unwrap();
+            assert!(
+                nonces.insert(signature.as_bytes()[..32].to_vec()),
+                "R twice"
+            );
+            // The same opening again changes nothing, and in no other session.
+            follower.receive(1, &leader.sent[0]);
+            assert_eq!(follower.sent.len(), 1, "{session}");
+        }
+        assert_eq!(shelf.left(index(2)), 0);
+        // Withheld for ever: nothing is put back, nothing is sent again.
+        for (leader, _) in sides.values_mut() {
+            let effects = leader.driver.give_up(Reason::TimedOut);
+            leader.take(effects);
+            assert!(leader.result.is_none());
+        }
+        assert_eq!(shelf.held.borrow().entries(), 0);
+        assert_eq!(shelf.left(index(2)), 0);
+    }
+}
+
+#[test]
+fn c7_opening_for_a_used_entry__must_get_no_second_share_in_any_session() {
+    // The leader chooses another commitment of its own, and another message, for one entry of ours:
+    // what a second share would be solved for.
+    let committee = &TWO_OF_THREE[0];
+    let signers = [index(1), index(2)];
+    let shelf = Shelf::filled(committee, &signers, 2);
+    let leader = open_stocked(committee, &shelf, 1, 0, "message 0");
+    let mut follower = open_stocked(committee, &shelf, 2, 0, "message 0");
+    follower.receive(1, &leader.sent[0]);
+    assert!(follower.result.is_some());
+    for session in 1..SESSIONS {
+        let text = format!("message {session}");
+        let (roster, context) = run(index(1), session);
+        // Signed by the leader, bound to this session, with fresh commitments of its own.
+        let fresh = Shelf::filled(committee, &signers, 1);
+        let forged = open_stocked(committee, &fresh, 1, session, &text);
+        let mut envelope = Envelope::from_bytes(&forged.sent[0]).unwrap();
+        let first = leader.body(1);
+        envelope.body[32..50].copy_from_slice(&named(&first));
+        envelope.body[114..178].copy_from_slice(&first[114..178]);
+        let signature = identity(index(1)).sign(&envelope.statement(&context));
+        envelope.signature = Some(signature.to_bytes());
+        assert_eq!(roster.session(), envelope.session);
+        let mut side = open_stocked(committee, &shelf, 2, session, &text);
+        side.receive(1, &envelope.to_bytes());
+        assert!(!side.driver.is_running() && side.result.is_none());
+        let silent = |m: &Vec<u8>| Envelope::from_bytes(m).unwrap().body.is_empty();
+        assert!(side.sent.iter().all(silent), "only an abort");
+    }
 }

@@ -11,7 +11,7 @@ use frost_secp256k1_tr::Secp256K1Sha256TR;
 use frost_secp256k1_tr::keys::{EvenY, Tweak};
 use frost_secp256k1_tr::rand_core::{CryptoRng as OldCryptoRng, Error as OldError, RngCore};
 use quorate_crypto::{Ed25519, Group, Secp256k1, SecretName};
-use quorate_frost::{Payload, Sign, TaprootTweak};
+use quorate_frost::{Batch, Payload, Sign, TaprootTweak};
 use quorate_types::PartyIndex;
 use quorate_verify::Signature;
 use rand_chacha::ChaCha20Rng;
@@ -19,6 +19,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::committee::{Committee, THREE_OF_FIVE, digest, index};
 use crate::pump;
+use crate::shelf::Shelf;
 
 struct OldRng(ChaCha20Rng);
 
@@ -165,6 +166,91 @@ fn engine__should_agree_on_bip340_with_each_tweak() {
             };
             let payload = Payload::Schnorr { digest, tweak };
             let ours = ours(committee, &signers, run, payload);
+            assert_eq!(theirs.unwrap().serialize().unwrap(), ours.as_bytes());
+        }
+    }
+}
+
+/// Our signature with stocked nonces of the followers, and what each signer drew its nonces with.
+fn stocked(
+    committee: &Committee,
+    signers: &[PartyIndex],
+    run: u8,
+    payload: Payload<'_>,
+) -> Signature {
+    let shelf = Shelf::new(signers);
+    for party in &signers[1..] {
+        let share = &committee.shares[party];
+        let batch = Batch::draw(share, 1, &mut seed(*party, run)).unwrap();
+        shelf.announce(committee, *party, batch);
+    }
+    let outcomes = pump::run(signers, 3, [run; 16], |roster, context| {
+        let (me, share) = (roster.me(), &committee.shares[&roster.me()]);
+        let (ahead, mut rng) = (shelf.ahead(me), seed(me, run));
+        Sign::start_with(roster, context, share, payload, ahead, &mut rng).unwrap()
+    });
+    assert_eq!(shelf.left(signers[1]), 0, "it was used");
+    outcomes.into_values().next().unwrap().unwrap()
+}
+
+#[test]
+fn engine__should_agree_on_stocked_ed25519() {
+    let committee = &THREE_OF_FIVE[0];
+    let keys = keys::<Ed25519Sha512, Ed25519>(committee);
+    let signers = [index(1), index(4), index(5)];
+    for run in 1..20 {
+        let message = vec![run; run.into()];
+        let (package, nonces) = round1(&keys, &signers, run, &message);
+        let shares = signers.iter().map(|party| {
+            let key = &keys.0[party];
+            let share = round2::sign(&package, &nonces[party], key).unwrap();
+            (*key.identifier(), share)
+        });
+        let theirs = frost_core::aggregate(&package, &shares.collect(), &keys.1).unwrap();
+        let ours = stocked(committee, &signers, run, Payload::EdDsa(&message));
+        assert_eq!(theirs.serialize().unwrap(), ours.as_bytes());
+    }
+}
+
+#[test]
+fn engine__should_agree_on_stocked_bip340_with_each_tweak() {
+    use frost_secp256k1_tr::round2::{sign, sign_with_tweak};
+    let committee = &THREE_OF_FIVE[1];
+    let keys = keys::<Secp256K1Sha256TR, Secp256k1>(committee);
+    let signers = [index(1), index(4), index(5)];
+    let root = digest("root");
+    for run in 1..10 {
+        let digest = [run; 32];
+        for tweak in [
+            TaprootTweak::None,
+            TaprootTweak::KeyPath,
+            TaprootTweak::ScriptTree(root),
+        ] {
+            // The leader's nonces are hedged with the share of the output key, stocked ones with
+            // that of the key without tweak: it is not known yet.
+            let mut hedged = moved(&keys.0, TaprootTweak::None);
+            let leader = moved(&keys.0, tweak).remove(&signers[0]).unwrap();
+            hedged.insert(signers[0], leader);
+            let (package, nonces) = round1(&(hedged, keys.1.clone()), &signers, run, &digest);
+            let root: Option<&[u8]> = match tweak {
+                TaprootTweak::ScriptTree(_) => Some(&root),
+                _ => None,
+            };
+            let shares = signers.iter().map(|party| {
+                let (key, nonces) = (&keys.0[party], &nonces[party]);
+                let share = match tweak {
+                    TaprootTweak::None => sign(&package, nonces, key),
+                    _ => sign_with_tweak(&package, nonces, key, root),
+                };
+                (*key.identifier(), share.unwrap())
+            });
+            let shares = shares.collect();
+            let theirs = match tweak {
+                TaprootTweak::None => frost_core::aggregate(&package, &shares, &keys.1),
+                _ => frost_secp256k1_tr::aggregate_with_tweak(&package, &shares, &keys.1, root),
+            };
+            let payload = Payload::Schnorr { digest, tweak };
+            let ours = stocked(committee, &signers, run, payload);
             assert_eq!(theirs.unwrap().serialize().unwrap(), ours.as_bytes());
         }
     }

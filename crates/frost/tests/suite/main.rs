@@ -15,5 +15,8 @@ mod engine;
 mod misbehaviour;
 mod pump;
 mod rfc9591;
+mod shelf;
 mod signing;
 mod simulation;
+mod stock;
+mod stocked;

@@ -50,7 +50,7 @@ fn found(committee: &Committee, signers: &[PartyIndex], lie: Lie) -> Vec<Abort> 
 }
 
 /// Aborts of those who found something, without the liar's own; no honest party has a result.
-fn finders(outcomes: Outcomes<Signature>) -> Vec<Abort> {
+pub(crate) fn finders(outcomes: Outcomes<Signature>) -> Vec<Abort> {
     let honest = outcomes.into_iter().filter(|(who, _)| *who != index(LIAR));
     let aborts = honest.map(|(_, outcome)| outcome.expect_err("nothing leaves on failure"));
     aborts
@@ -83,7 +83,7 @@ fn must_name_the_liar(make: impl Fn(&Committee) -> Lie, name: &str) {
 }
 
 /// An encoded point that is fit to be a commitment.
-fn point(curve: Curve) -> Vec<u8> {
+pub(crate) fn point(curve: Curve) -> Vec<u8> {
     use quorate_crypto::{Ed25519, Group, Secp256k1};
     match curve {
         Curve::Ed25519 => Ed25519::point_to_bytes(&Ed25519::mul_base(&Ed25519::scalar_from_u8(7))),
@@ -91,7 +91,7 @@ fn point(curve: Curve) -> Vec<u8> {
     }
 }
 
-fn last_of_share(curve: Curve) -> usize {
+pub(crate) fn last_of_share(curve: Curve) -> usize {
     match curve {
         Curve::Ed25519 => SHARE,
         _ => SHARE + 31,
@@ -259,7 +259,7 @@ fn c10_commitment__must_be_refused_unless_it_is_a_canonical_point_of_prime_order
     }
 }
 
-fn bad_points(curve: Curve) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn bad_points(curve: Curve) -> Vec<(String, Vec<u8>)> {
     let named = |what: &str, bytes: &[u8]| (what.to_owned(), bytes.to_vec());
     if curve == Curve::Ed25519 {
         let mut points: Vec<_> = EIGHT_TORSION

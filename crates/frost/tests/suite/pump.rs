@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ed25519_dalek::{Signer, SigningKey};
 use quorate_protocol::{
-    Abort, Driver, Effect, Envelope, Next, Outbox, Phases, Reason, Roster, RoundInput, RoundSpec,
-    SignBytes, Slot,
+    Abort, Driver, Effect, Envelope, Heard, Next, Outbox, Phases, Reason, Roster, RoundInput,
+    RoundSpec, SignBytes, Slot,
 };
 use quorate_types::{Canonical, Digest32, PartyIndex};
 use rand_chacha::ChaCha20Rng;
@@ -31,9 +31,21 @@ impl<P: Phases> Phases for Party<P> {
     const ROUNDS: u8 = P::ROUNDS;
     const SIGNED: bool = P::SIGNED;
     const MAX_BODY_BYTES: usize = P::MAX_BODY_BYTES;
+    const HEARS: bool = P::HEARS;
 
     fn round(&self) -> RoundSpec {
         self.honest.round()
+    }
+
+    fn awaits(&self, from: PartyIndex) -> bool {
+        self.honest.awaits(from)
+    }
+
+    fn hear(self, heard: &Heard<'_>, rng: &mut dyn CryptoRng) -> Result<(Self, Outbox), Abort> {
+        let lie = self.lie;
+        let (honest, outbox) = self.honest.hear(heard, rng)?;
+        let outbox = tampered(outbox, honest.round().number, lie.as_ref());
+        Ok((Self { honest, lie }, outbox))
     }
 
     fn proceed(self, input: RoundInput, rng: &mut dyn CryptoRng) -> Result<Next<Self>, Abort> {
@@ -113,7 +125,7 @@ pub(crate) fn equivocate<P: Phases>(
     run_over(members, t, [6; 16], &BTreeMap::new(), twist, start)
 }
 
-fn run_over<P: Phases>(
+pub(crate) fn run_over<P: Phases>(
     members: &[PartyIndex],
     t: u64,
     session: [u8; 16],

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use quorate_frost::{Sign, TaprootTweak};
+use quorate_frost::{Ahead, Sign, TaprootTweak};
 use quorate_protocol::Driver;
 use quorate_protocol::simulator::{Bounds, Outcome, Plan, Simulation, Strategy};
 use quorate_types::{Digest32, PartyIndex};
@@ -11,6 +11,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::committee::{Committee, THREE_OF_THREE, TWO_OF_THREE, index};
+use crate::shelf::{Shelf, link};
 
 /// Runs in `make test`; more in `make soak`.
 const DEFAULT_SEEDS: u64 = 400;
@@ -48,6 +49,27 @@ fn tweak(plan: &Plan) -> TaprootTweak {
 }
 
 fn run(plan: Plan) -> Outcome<Signature> {
+    run_with(plan, |_| Ahead::Nothing)
+}
+
+/// A run of parties that have stocks; in some seeds one of them has lost its own, or the leader has.
+fn run_stocked(plan: Plan) -> Outcome<Signature> {
+    let signers: Vec<_> = plan.indices().collect();
+    let shelf = Shelf::filled(committee(&plan), &signers, 1);
+    match plan.seed / 14 % 8 {
+        5 => shelf.held.borrow_mut().drop_set(&shelf.set),
+        6 => shelf.own[&index(2)].lock().unwrap().end_link(link(2)),
+        _ => {}
+    }
+    run_with(plan, |me| shelf.ahead(me))
+}
+
+/// Whether all parties of the run have the stock that the leader asks for.
+fn has_stock(plan: &Plan) -> bool {
+    plan.seed / 14 % 8 != 6
+}
+
+fn run_with(plan: Plan, ahead: impl Fn(PartyIndex) -> Ahead) -> Outcome<Signature> {
     let (committee, tweak) = (committee(&plan), tweak(&plan));
     let text = plan.seed.to_string();
     let describe =
@@ -57,7 +79,8 @@ fn run(plan: Plan) -> Outcome<Signature> {
         let mut rng = ChaCha20Rng::from_rng(rng);
         let (share, context) = (&committee.shares[&me], cast.context());
         let payload = committee.payload(&text, tweak);
-        let (sign, outbox) = Sign::start(&roster, context, share, payload, &mut rng).unwrap();
+        let (sign, outbox) =
+            Sign::start_with(&roster, context, share, payload, ahead(me), &mut rng).unwrap();
         Driver::start(roster, context, cast.signer(me), sign, outbox)
     })
     .run()
@@ -110,4 +133,65 @@ fn log__should_replay_from_its_seed() {
         let log = run(plan(seed)).log;
         log.replay(|seed| run(plan(seed)).log).unwrap();
     }
+}
+
+#[test]
+fn stocked__should_be_safe_and_live_under_faults_and_lies() {
+    let (mut nonces, mut signed, mut benign) = (BTreeSet::new(), 0, 0);
+    for seed in (0..seeds()).filter(|seed| has_stock(&plan(*seed))) {
+        let plan = plan(seed);
+        benign += usize::from(plan.is_benign());
+        let outcome = run_stocked(plan);
+        if let Some(signature) = outcome.outputs.into_values().next() {
+            assert!(nonces.insert(signature.as_bytes()[..32].to_vec()));
+            signed += 1;
+        }
+    }
+    assert!(signed >= benign && benign > 0, "{signed} of {benign}");
+}
+
+#[test]
+fn stocked__must_refuse_the_lies_of_every_strategy_and_name_nobody_honest() {
+    let (mut lies, mut named) = (0, 0);
+    for strategy in Strategy::ALL {
+        for liar in [index(1), index(2)] {
+            for (seed, parties) in [(1, 2), (2, 2), (7, 2), (3, 3), (4, 3), (9, 3), (11, 3)] {
+                let plan = Plan::honest(seed, parties, parties).with_byzantine(liar, strategy, 1);
+                let outcome = run_stocked(plan.clone());
+                let honest = |party: &PartyIndex| plan.is_honest(*party);
+                for (party, record) in outcome.records.iter().filter(|(p, _)| honest(p)) {
+                    lies += usize::from(record.took_a_lie);
+                    let finished = !record.results.is_empty();
+                    assert!(!record.took_a_lie || !finished, "{party}: {strategy:?}");
+                    for culprit in record.aborts.iter().flat_map(|abort| &abort.culprits) {
+                        assert_eq!(*culprit, liar, "{strategy:?}:\n{}", outcome.log);
+                        named += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(lies > 100 && named > 90, "{lies} and {named}");
+}
+
+#[test]
+fn c14_stock_that_one_lost__must_end_without_a_culprit_in_any_order_of_messages() {
+    // Lost messages are among the faults, so that nobody expects a result.
+    let mut ended = 0;
+    let lost = |seed: &u64| {
+        let plan = plan(*seed);
+        !has_stock(&plan) && !plan.is_benign() && plan.byzantine.is_none()
+    };
+    for seed in (0..100 * seeds()).filter(lost).take(200) {
+        let outcome = run_stocked(plan(seed));
+        for record in outcome.records.values() {
+            assert!(record.results.is_empty());
+            for abort in &record.aborts {
+                let named = abort.reason.is_attributable() && !abort.culprits.is_empty();
+                assert!(!named, "{abort}:\n{}", outcome.log);
+                ended += usize::from(abort.reason.name() == "no_stock");
+            }
+        }
+    }
+    assert!(ended > 100, "{ended}");
 }

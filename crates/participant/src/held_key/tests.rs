@@ -12,7 +12,7 @@ fn index(n: u8) -> PartyIndex {
 }
 
 /// The share of party 1 of a key that a dealer made: 2 of 2.
-fn dealt() -> KeyShare {
+pub(crate) fn dealt() -> KeyShare {
     let sharing = || {
         let secret = Polynomial::<Secp256k1>::random(2, &mut SystemRandomness);
         let public = FeldmanCommitment::to(&secret);

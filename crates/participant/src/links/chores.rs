@@ -12,6 +12,7 @@ use quorate_types::{Digest32, NodeId};
 
 use crate::link_message::Settle;
 use crate::pairs::PairMessage;
+use crate::stocks::StockMessage;
 
 /// Messages of one peer that wait. What does not fit is dropped: settlements are asked for again,
 /// ban notices told again, until they are answered.
@@ -29,6 +30,8 @@ pub(super) enum Chore {
     Settle(Settle),
     /// About the state that the two nodes share.
     Pair(PairMessage),
+    /// About nonces for signatures to come.
+    Stock(StockMessage),
 }
 
 /// What became of a chore that was put.

@@ -50,7 +50,9 @@ fn early_messages__should_wait_for_their_session_within_the_limit_of_their_sende
         boxes.deliver(node("b"), session(2), body(60)),
         "`b` has its own"
     );
+    assert!(boxes.has_early(session(1)) && !boxes.has_early(session(3)));
     let mut mailbox = open(&boxes, session(1), session(1));
+    assert!(!boxes.has_early(session(1)), "taken");
     assert!(matches!(
         mailbox.letters.try_recv(),
         Ok(Letter::Round { .. })

@@ -9,6 +9,7 @@ use quorate_api::ErrorCode;
 use quorate_audit::AuditResult;
 use quorate_chains::{Asset, Chain, Decoded, Effect, KeyTweak, SigningTarget};
 use quorate_dkls23::Pairs;
+use quorate_frost::{Ahead, SigningSet};
 use quorate_intent::{KeyStatement, Sign, VerifiedIntent};
 use quorate_keystore::{Begun, IntentError as RecordError, LogError, ShareState};
 use quorate_protocol::{Abort, Phases as _, Roster};
@@ -25,7 +26,7 @@ use crate::randomness::SystemRandomness;
 use crate::refusal::{Refusal, record_bytes};
 use crate::report::Report;
 use crate::session::Ended;
-use crate::{pairs, settle};
+use crate::{pairs, settle, stocks};
 
 /// Most characters of a decoded payload in an audit record.
 const MAX_EFFECT_CHARS: usize = 4_096;
@@ -315,6 +316,7 @@ async fn sign_all(
         states,
         pairs: generations(admitted),
     });
+    let set = stocks::set_of(statement, signers);
     for (position, target) in effect.targets.iter().enumerate() {
         let (session, part) = (proposal.session, format!("sign/{position}"));
         let (committee, t) = (&statement.committee, statement.threshold.min_signers());
@@ -336,10 +338,11 @@ async fn sign_all(
         // The engine verified it: a signature that does not hold is an abort.
         let signature = held
             .engine
-            .sign(&port, &roster, context, target, states)
+            .sign(&port, &roster, context, target, states, &set)
             .await?;
         signatures.push(signature);
     }
+    stocks::top_up(node, held, &set);
     Ok(signatures)
 }
 
@@ -359,6 +362,7 @@ impl Engine {
         context: Digest32,
         target: &SigningTarget,
         states: &Pairs,
+        set: &SigningSet,
     ) -> Result<Signature, Abort> {
         match self {
             Self::Dkls23(share) => {
@@ -376,9 +380,16 @@ impl Engine {
             Self::Frost(share) => {
                 let payload = frost_payload(share.curve(), target)?;
                 let rng = &mut SystemRandomness;
+                let spoken = port.node.mailboxes.has_early(roster.session());
+                let ahead = port.node.stocks.ahead(set, roster.me(), spoken);
+                let is_led = matches!(ahead, Ahead::Lead(_));
                 let (phase, outbox) =
-                    quorate_frost::Sign::start(roster, context, share, payload, rng)?;
-                drive(port, roster, context, phase, outbox).await
+                    quorate_frost::Sign::start_with(roster, context, share, payload, ahead, rng)?;
+                let signed = drive(port, roster, context, phase, outbox).await;
+                if is_led && let Err(abort) = &signed {
+                    port.node.stocks.failed(set, &abort.reason);
+                }
+                signed
             }
         }
     }

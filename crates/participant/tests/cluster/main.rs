@@ -38,4 +38,5 @@ mod signing;
 #[cfg(feature = "danger_byzantine")]
 mod signing_attacks;
 mod split_sessions;
+mod stocked;
 mod support;

@@ -4,6 +4,8 @@ use quorate_types::{Canonical, SecretBytes, SessionId};
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
+mod led;
+
 use super::*;
 use crate::phases::Allowance;
 use crate::simulator::{Cast, Plan};
