@@ -163,7 +163,7 @@ fn flood(node: &Node) {
         let ["flood", victim, of] = words.as_slice() else {
             continue;
         };
-        let (Ok(victim), Ok(of)) = (NodeId::new(*victim), NodeId::new(*of)) else {
+        let (Ok(victim), Ok(of)) = (NodeId::new(victim), NodeId::new(of)) else {
             continue;
         };
         let forged = SignedBan {

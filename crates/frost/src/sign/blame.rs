@@ -30,7 +30,7 @@ pub(crate) fn blame<S: Scheme>(
         return Abort::local("the commitments cannot be checked");
     };
     let fails = |(party, share): &(&PartyIndex, &[u8; 32])| {
-        !inquiry.clears(**party, *share).unwrap_or(false)
+        !inquiry.clears(**party, share).unwrap_or(false)
     };
     let culprits = shares.iter().filter(fails).map(|(party, _)| *party);
     let culprits: Vec<PartyIndex> = culprits.collect();

@@ -222,7 +222,7 @@ mod byzantine {
                 "signature_share",
                 &["p1"],
             ),
-            (0, "set sign 1 32 ee all".to_owned(), "no_stock", &[]),
+            (0, "xor sign 1 32 all".to_owned(), "no_stock", &[]),
             (1, "xor sign 1 0 all".to_owned(), "commitment_list", &["p2"]),
             (
                 1,
