@@ -23,6 +23,7 @@ mod damage;
 mod error;
 mod index;
 mod intent_record;
+mod journal;
 mod keystore;
 mod limits;
 mod lock;

@@ -25,6 +25,18 @@ pub trait Storage: Send + Sync + 'static {
     /// Those of the disk.
     fn write_file(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
+    /// Writes a whole file; neither content nor name is durable before [`Self::sync_everything`].
+    ///
+    /// # Errors
+    /// Those of the disk.
+    fn write_unsynced(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes durable whatever was written to the file system of a folder, names too.
+    ///
+    /// # Errors
+    /// Those of the disk, of any write since the last call; what is durable is then unknown.
+    fn sync_everything(&self, folder: &Path) -> io::Result<()>;
+
     /// Reads a whole file of at most `limit` bytes.
     ///
     /// # Errors
@@ -142,15 +154,29 @@ impl Storage for Disk {
     }
 
     fn write_file(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(FILE_MODE);
-        let mut file = options.open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
+        write(path, bytes)?.sync_all()
+    }
+
+    fn write_unsynced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        write(path, bytes).map(drop)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn sync_everything(&self, folder: &Path) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(File::open(folder)?)?)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn sync_everything(&self, folder: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                self.sync_everything(&entry.path())?;
+            } else {
+                File::open(entry.path())?.sync_all()?;
+            }
+        }
+        self.sync_folder(folder)
     }
 
     fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
@@ -199,6 +225,18 @@ impl Storage for Disk {
     fn exists(&self, path: &Path) -> io::Result<bool> {
         path.try_exists()
     }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(FILE_MODE);
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    Ok(file)
 }
 
 struct DiskFile {

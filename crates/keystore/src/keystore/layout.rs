@@ -40,6 +40,10 @@ impl Layout {
         self.root.join("index.log")
     }
 
+    pub(super) fn journal(&self) -> PathBuf {
+        self.root.join("journal.log")
+    }
+
     pub(super) fn pairs_index(&self) -> PathBuf {
         self.root.join("pairs.log")
     }

@@ -62,6 +62,14 @@ impl Storage for MemoryDisk {
         })
     }
 
+    fn write_unsynced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.write_file(path, bytes)
+    }
+
+    fn sync_everything(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
     fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
         let bytes = self.with(|state| state.files.get(path).cloned().ok_or_else(missing))?;
         if bytes.len() > limit {
