@@ -8,6 +8,7 @@
 //! Specification: `docs/protocols/share-files.md` §6.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
@@ -23,7 +24,7 @@ use crate::limits::Limits;
 use crate::metadata::{MAX_METADATA_BYTES, metadata_digest};
 use crate::seal::MAX_WRAPPED_BYTES;
 use crate::share_files::{CIPHERTEXT_OVERHEAD, MAX_SEAL_BYTES, ShareFiles};
-use crate::storage::Storage;
+use crate::storage::{FileSystem, Storage};
 
 pub(crate) const KIND: LogKind = LogKind::new("share journal");
 
@@ -60,16 +61,22 @@ struct Held {
     bytes: usize,
 }
 
+/// Whether the files could be synced so far.
+#[derive(Default)]
+struct Emptying {
+    failed: Option<Arc<io::Error>>,
+}
+
 struct Shared {
-    storage: Arc<dyn Storage>,
     /// What is synced when the journal is emptied.
+    file_system: Box<dyn FileSystem>,
     folder: PathBuf,
     log: AppendLog,
     held: Mutex<Held>,
     /// Shared while files are written behind their record.
     writing: RwLock<()>,
     /// One at a time empties the journal or takes a key out of it.
-    emptying: Mutex<()>,
+    emptying: Mutex<Emptying>,
 }
 
 /// The open journal.
@@ -107,15 +114,23 @@ impl Journal {
             held.add(key, record.to_vec());
             Ok(())
         };
-        let disk = Arc::clone(&storage);
-        let (log, torn) = AppendLog::open(disk, path, KIND, limits.queued_bytes, &mut visit)?;
+        let failed = |doing, e| LogError::Failed {
+            path: path.to_owned(),
+            doing,
+            source: Arc::new(e),
+        };
+        // Before the first file is written.
+        let file_system = storage
+            .file_system(folder)
+            .map_err(|e| failed("opening the file system of the shares", e))?;
+        let (log, torn) = AppendLog::open(storage, path, KIND, limits.queued_bytes, &mut visit)?;
         let shared = Arc::new(Shared {
-            storage,
+            file_system,
             folder: folder.to_owned(),
             log,
             held: Mutex::new(held),
             writing: RwLock::new(()),
-            emptying: Mutex::new(()),
+            emptying: Mutex::default(),
         });
         let (nudge, nudges) = sync_channel(1);
         let worker = std::thread::Builder::new()
@@ -131,11 +146,7 @@ impl Journal {
                     }
                 }
             });
-        let worker = worker.map_err(|e| LogError::Failed {
-            path: path.to_owned(),
-            doing: "starting the thread of the journal",
-            source: Arc::new(e),
-        })?;
+        let worker = worker.map_err(|e| failed("starting the thread of the journal", e))?;
         let journal = Self {
             shared,
             nudge: Some(nudge),
@@ -212,7 +223,8 @@ impl Journal {
     /// Makes all share files durable and empties the journal.
     ///
     /// # Errors
-    /// Those of the disk and of the log; the journal then still holds everything.
+    /// Those of the disk and of the log; the journal then still holds everything, and is not emptied by
+    /// this process any more.
     pub(crate) fn empty(&self) -> Result<(), KeystoreError> {
         self.shared.empty()
     }
@@ -255,7 +267,14 @@ impl Shared {
     }
 
     fn empty(&self) -> Result<(), KeystoreError> {
-        let _alone = self.emptying.lock();
+        let mut alone = self.emptying.lock();
+        let failed = |e: &Arc<io::Error>| {
+            let again = io::Error::new(e.kind(), Arc::clone(e));
+            KeystoreError::io(&self.folder, "syncing all shares", again)
+        };
+        if let Some(error) = &alone.failed {
+            return Err(failed(error));
+        }
         // Nobody writes files now: those of every record that is taken are there.
         let taken = {
             let _none = self.writing.write();
@@ -264,14 +283,14 @@ impl Shared {
         if taken.records.is_empty() {
             return Ok(());
         }
-        if let Err(e) = self.storage.sync_everything(&self.folder) {
+        if let Err(e) = self.file_system.sync() {
             let mut held = self.held.lock();
             let since = std::mem::replace(&mut *held, taken);
-            since
-                .records
-                .into_iter()
-                .for_each(|kept| held.add(kept.key, kept.record));
-            return Err(KeystoreError::io(&self.folder, "syncing all shares", e));
+            for kept in since.records {
+                held.add(kept.key, kept.record);
+            }
+            let error = alone.failed.insert(Arc::new(e));
+            return Err(failed(error));
         }
         let ticket = {
             let held = self.held.lock();

@@ -109,6 +109,43 @@ impl Keystore {
         self.index.all()
     }
 
+    /// Shares that wait for their certificate.
+    #[must_use]
+    pub fn pending(&self) -> Vec<KeyId> {
+        self.index.pending()
+    }
+
+    /// How many shares are in use, those that were found damaged included.
+    #[must_use]
+    pub fn active(&self) -> usize {
+        self.index.active()
+    }
+
+    /// The first share in use behind `after` in the order of the key ids: for [`Self::check_share`]
+    /// of one after the other.
+    #[must_use]
+    pub fn next_active(&self, after: Option<KeyId>) -> Option<KeyId> {
+        self.index.next_active(after)
+    }
+
+    /// Makes every check of §4 that needs no secret on the files of a share, as before each use, so
+    /// that damage is known before the share is needed. What is damaged is unusable from then on.
+    ///
+    /// # Errors
+    /// [`KeystoreError::Damaged`] naming file, check and recovery; others.
+    pub fn check_share(&self, key: KeyId) -> Result<(), KeystoreError> {
+        let _guard = self.lock_of(key).read();
+        let entry = self.entry(key)?;
+        if !entry.state.is_stored() {
+            return Ok(()); // destroyed meanwhile
+        }
+        let checked = self.checked(entry).map(drop);
+        if let Err(KeystoreError::Damaged(damage)) = &checked {
+            self.damaged.lock().insert(key, damage.clone());
+        }
+        checked
+    }
+
     /// What state the share of a key is in; none if there is no share.
     #[must_use]
     pub fn state(&self, key: KeyId) -> Option<ShareState> {
@@ -370,14 +407,11 @@ impl Keystore {
         self.storage
             .write_unsynced(&path, certificate)
             .map_err(at(&path, "writing a certificate"))?;
+        // In place: if this breaks off, the next start writes it again from the journal.
         let path = folder.join(SEAL);
-        let temporary = self.layout.temporary_seal(key);
         self.storage
-            .write_unsynced(&temporary, seal)
-            .map_err(at(&temporary, "writing a seal"))?;
-        self.storage
-            .rename(&temporary, &path)
-            .map_err(at(&path, "replacing a seal"))
+            .write_unsynced(&path, seal)
+            .map_err(at(&path, "writing a seal"))
     }
 
     /// The index entry of a usable, stored share.

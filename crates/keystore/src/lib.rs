@@ -51,4 +51,4 @@ pub use metadata::{SHARE_FORMAT_VERSION, ShareMetadata};
 pub use pair_states::{PairStateStatus, PairStates};
 pub use seal::{DataKey, WrapError, WrapKey, open_secret, seal_secret};
 pub use signer::NodeSigner;
-pub use storage::{AppendFile, Disk, Storage, write_atomically};
+pub use storage::{AppendFile, Disk, FileSystem, Storage, write_atomically};

@@ -273,10 +273,8 @@ pub(crate) fn ask_one(node: &Arc<Node>, peer: &NodeId) {
 }
 
 fn ask_pending(node: &Arc<Node>, whom: impl Fn(&NodeId) -> bool) {
-    for entry in node.keystore.list() {
-        if entry.state == ShareState::Pending {
-            ask_whom(node, entry.key_id, None, &whom);
-        }
+    for key in node.keystore.pending() {
+        ask_whom(node, key, None, &whom);
     }
 }
 

@@ -92,10 +92,6 @@ impl Layout {
         self.temporaries().join(key.to_string())
     }
 
-    pub(super) fn temporary_seal(&self, key: KeyId) -> PathBuf {
-        self.temporaries().join(format!("{key}.sig"))
-    }
-
     pub(super) fn archived(&self, key: KeyId, epoch: Epoch) -> PathBuf {
         self.archive().join(format!("{key}.{epoch}.json"))
     }

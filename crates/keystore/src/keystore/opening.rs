@@ -55,7 +55,7 @@ pub enum Recovered {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct OpenReport {
-    /// Number of active shares.
+    /// Number of active shares whose folder is there.
     pub active: usize,
     /// Shares without certificate: ask peers for it, then activate or discard them.
     pub pending: Vec<KeyId>,
@@ -163,8 +163,10 @@ impl Keystore {
             .map_err(at(&marker, "writing the keystore marker"))
     }
 
-    /// Opens a keystore: takes its lock, checks the index and every share's files, finishes what a
-    /// crash interrupted. Damaged shares are reported and unusable; the others go on.
+    /// Opens a keystore: takes its lock, checks the index, finishes what a crash interrupted. Missing
+    /// and foreign folders are found now; the files of a share in use are checked before each use,
+    /// and by [`Keystore::check_share`], which the caller runs over all of them in the background.
+    /// Damaged shares are reported and unusable; the others go on.
     ///
     /// # Errors
     /// [`KeystoreError`] if the keystore as a whole cannot be trusted: a log is missing, shortened
@@ -233,10 +235,6 @@ impl Keystore {
 
     /// 6.1 Writes the files of every share in the journal again: a crash may have lost any of them.
     fn write_again(&self, journaled: Found) -> Result<(), KeystoreError> {
-        let temporaries = self.layout.temporaries();
-        self.storage
-            .create_folder(&temporaries)
-            .map_err(at(&temporaries, "making a folder"))?;
         for (key, journaled) in journaled {
             let entry = self.index.get(key);
             let _writing = self.journal.writing();
@@ -315,14 +313,14 @@ impl Keystore {
             let outcome = self.inspect_unlisted(key, None);
             self.note(key, outcome, report)?;
         }
-        for entry in self.index.all() {
-            let usable = !self.damaged.lock().contains_key(&entry.key_id);
-            match entry.state {
-                ShareState::Active if usable => report.active += 1,
-                ShareState::Pending if usable => report.pending.push(entry.key_id),
-                _ => {}
-            }
-        }
+        let damaged = self.damaged.lock();
+        let in_use = |key: &&KeyId| {
+            let entry = self.index.get(**key);
+            entry.is_some_and(|entry| entry.state == ShareState::Active)
+        };
+        report.active = self.index.active() - damaged.keys().filter(in_use).count();
+        report.pending = self.index.pending();
+        report.pending.retain(|key| !damaged.contains_key(key));
         Ok(())
     }
 
@@ -344,10 +342,14 @@ impl Keystore {
         Ok(())
     }
 
-    /// A share that the index lists, and whose folder is there.
+    /// A share that the index lists, and whose folder is there. Those in use are many, and nothing
+    /// can be half-done about them: they are checked later.
     fn inspect_stored(&self, entry: ShareEntry) -> Result<Option<Recovered>, KeystoreError> {
         let key = entry.key_id;
-        if entry.state == ShareState::Pending {
+        if entry.state == ShareState::Active {
+            return Ok(None);
+        }
+        {
             let files = self.read(entry)?;
             let digests = files.digests();
             if digests.metadata == entry.files.metadata && digests.seal != entry.files.seal {

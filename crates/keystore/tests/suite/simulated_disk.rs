@@ -5,7 +5,7 @@ use std::io::{self, Cursor, ErrorKind, Read};
 use std::path::{Component, Path};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use quorate_keystore::{AppendFile, Storage};
+use quorate_keystore::{AppendFile, FileSystem, Storage};
 
 /// What becomes of unsynced changes when the machine stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -290,18 +290,9 @@ impl Storage for SimulatedDisk {
         if whole { Ok(()) } else { Err(stopped()) }
     }
 
-    fn sync_everything(&self, _: &Path) -> io::Result<()> {
-        let mut world = self.world();
-        if !world.step()? {
-            return Err(stopped());
-        }
-        for node in &mut world.nodes {
-            match node {
-                Node::File { now, durable } => durable.clone_from(now),
-                Node::Folder { now, durable } => durable.clone_from(now),
-            }
-        }
-        Ok(())
+    fn file_system(&self, _: &Path) -> io::Result<Box<dyn FileSystem>> {
+        self.world().alive()?;
+        Ok(Box::new(self.clone()))
     }
 
     fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
@@ -376,6 +367,22 @@ impl Storage for SimulatedDisk {
         let world = self.world();
         world.alive()?;
         Ok(world.find(path).is_ok())
+    }
+}
+
+impl FileSystem for SimulatedDisk {
+    fn sync(&self) -> io::Result<()> {
+        let mut world = self.world();
+        if !world.step()? {
+            return Err(stopped());
+        }
+        for node in &mut world.nodes {
+            match node {
+                Node::File { now, durable } => durable.clone_from(now),
+                Node::Folder { now, durable } => durable.clone_from(now),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use quorate_keystore::{AppendFile, Storage};
+use quorate_keystore::{AppendFile, FileSystem, Storage};
 
 /// How much of the write that is cut off reaches the disk.
 #[derive(Debug, Clone, Copy)]
@@ -66,8 +66,8 @@ impl Storage for MemoryDisk {
         self.write_file(path, bytes)
     }
 
-    fn sync_everything(&self, _: &Path) -> io::Result<()> {
-        Ok(())
+    fn file_system(&self, _: &Path) -> io::Result<Box<dyn FileSystem>> {
+        Err(io::ErrorKind::Unsupported.into()) // only shares need it
     }
 
     fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
