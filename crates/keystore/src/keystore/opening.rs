@@ -249,7 +249,12 @@ impl Keystore {
                 // Another share of the key is in use: this one was destroyed before it.
                 let older =
                     entry.is_some_and(|entry| entry.state.is_stored()) && metadata != Some(own);
-                if gone || older {
+                // Its certificate came after everything in this journal: it is an old copy, and the
+                // files are newer.
+                let certified = journaled.certified.as_ref().map(|(of, ..)| *of);
+                let outdated = entry.is_some_and(|entry| entry.state == ShareState::Active)
+                    && certified != Some(own);
+                if gone || older || outdated {
                     continue;
                 }
                 self.write_folder(key, &files)?;

@@ -245,6 +245,22 @@ fn journal__must_bring_back_what_a_power_cut_took_and_nothing_that_was_destroyed
     assert_opens(&later.open().0, 1);
 }
 
+/// A journal of an older backup holds the seal of before the certificate.
+#[test]
+fn journal_of_an_older_backup__must_not_undo_an_activation() {
+    let node = Node::new();
+    let (keystore, _) = node.open();
+    keystore.put_pending(&metadata(1), &payload(1)).unwrap();
+    let journal = node.path("journal.log");
+    let old = node.disk.read_file(&journal, 1 << 20).unwrap();
+    keystore.activate(key_id(1), &certificate(1)).unwrap();
+    drop(keystore);
+    node.disk.tamper(&journal, |bytes| *bytes = old);
+    let (keystore, report) = node.open();
+    assert!(report.damaged.is_empty() && report.recovered.is_empty());
+    assert_opens(&keystore, 1);
+}
+
 /// What is destroyed is gone from the journal too when the call returns.
 #[test]
 fn journal__must_not_keep_a_destroyed_share() {
