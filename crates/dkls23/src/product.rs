@@ -31,6 +31,8 @@ pub(crate) const MESSAGE: usize = TAU + 32 + 32;
 
 /// OTs come in groups that the kernels work on side by side.
 const GROUPS: usize = OTS / SIDE_BY_SIDE;
+// No OT is left over.
+const _: () = assert!(OTS.is_multiple_of(SIDE_BY_SIDE));
 /// Groups whose pads are made and used before the next: they stay in the nearest cache.
 const AT_A_TIME: usize = 8;
 /// OTs of these.
@@ -124,8 +126,10 @@ pub(crate) fn send(
     blind: &Residue,
 ) -> (Corrections, Shares) {
     let hash = Tccr::new(extension::key(id));
-    let [first, second] = *inputs;
-    let inputs = Zeroizing::new([first, second, *blind]);
+    let mut all = Zeroizing::new([Residue::default(); WIDTH]);
+    for (place, input) in all.iter_mut().zip(inputs.iter().chain([blind])) {
+        *place = *input;
+    }
     // Kept until the challenge is known, which covers all corrections.
     let mut zeros = Zeroizing::new(vec![[[0; 6]; SIDE_BY_SIDE]; GROUPS]);
     let mut tau = vec![[[0; 96]; SIDE_BY_SIDE]; GROUPS];
@@ -136,9 +140,12 @@ pub(crate) fn send(
         for (other, pad) in other.iter_mut().zip(pads) {
             *other = pad ^ delta;
         }
+        // The last time there are fewer.
+        let other = other.split_at(pads.len()).0;
+        let ones = ones.split_at_mut(zeros.len()).0;
         hash.hash(PADS_DOMAIN, from, pads, zeros.as_flattened_mut());
-        hash.hash(PADS_DOMAIN, from, other.as_slice(), ones.as_flattened_mut());
-        correct(zeros, ones.as_slice(), &inputs, tau);
+        hash.hash(PADS_DOMAIN, from, other, ones.as_flattened_mut());
+        correct(zeros, ones, &all, tau);
     }
 
     let challenge = Challenge::new(id, &tau);
@@ -147,13 +154,13 @@ pub(crate) fn send(
     combine(&zeros, None, numbers, theta, mu.places(), &mut sums);
     let corrections = Corrections {
         tau,
-        combined: challenge.combine(&inputs),
+        combined: challenge.combine(&all),
         check: mu.digest(id),
     };
     // An empty vector is wiped as a whole, not number by number.
     zeros.clear();
     let zero = Residue::default();
-    let numbers = sums.map(|sum| zero.minus(&sum.reduce()));
+    let numbers = sums.each_ref().map(|sum| zero.minus(&sum.reduce()));
     (corrections, challenge.shares(numbers))
 }
 
@@ -185,6 +192,8 @@ pub(crate) fn receive(
     for (((from, pads), (choices, tau)), (gadget, mu)) in
         at_a_time(&received.pads).zip(inputs).zip(places)
     {
+        // The last time there are fewer.
+        let own = own.split_at_mut(choices.len()).0;
         hash.hash(PADS_DOMAIN, from, pads, own.as_flattened_mut());
         let corrected = Corrected {
             choices,
@@ -192,19 +201,12 @@ pub(crate) fn receive(
             eta: corrections.combined,
         };
         let theta = &challenge.theta;
-        combine(
-            own.as_slice(),
-            Some(&corrected),
-            gadget,
-            theta,
-            mu,
-            &mut sums,
-        );
+        combine(own, Some(&corrected), gadget, theta, mu, &mut sums);
     }
     if !bool::from(mu.digest(id).ct_eq(&corrections.check)) {
         return Err(Inconsistent);
     }
-    Ok(challenge.shares(sums.map(|sum| sum.reduce())))
+    Ok(challenge.shares(sums.each_ref().map(WideSum::reduce)))
 }
 
 /// Pads of the OTs that are worked on at a time, and the number of the first of them.

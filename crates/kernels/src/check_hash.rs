@@ -7,8 +7,12 @@
 #[cfg(target_arch = "x86_64")]
 mod wide;
 
+use std::sync::OnceLock;
+
 use polyval::Polyval;
 use polyval::universal_hash::UniversalHash;
+
+use crate::self_test;
 
 /// A row of an OT extension: 416 bits of choices or pads, then 208 bits that mask its hash. Bits
 /// from 624 on mean nothing.
@@ -58,21 +62,36 @@ impl CheckHash {
     /// [`Self::fold`] of each row.
     ///
     /// - `out`: as many as there are rows.
+    ///
+    /// # Panics
+    /// If there are more or fewer.
     pub fn fold_all(&self, rows: &[Row], out: &mut [Check]) {
+        assert_eq!(rows.len(), out.len(), "a place for each row");
+        if !(wide_is_used() && self.fold_wide(rows, out)) {
+            self.fold_one_by_one(rows, out);
+        }
+    }
+
+    /// All blocks of a row at once. `false`, and nothing done, where the processor cannot.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(unused_variables, clippy::unused_self, reason = "there is none")
+    )]
+    fn fold_wide(&self, rows: &[Row], out: &mut [Check]) -> bool {
         #[cfg(target_arch = "x86_64")]
-        if wide::is_there() {
+        if wide::has_instructions() {
             // SAFETY: the processor has what the function is compiled for.
             #[allow(unsafe_code, reason = "all blocks of a row at once")]
             unsafe {
                 wide::fold_all(&self.powers, rows, out);
             }
-            return;
+            return true;
         }
-        self.fold_one_by_one(rows, out);
+        false
     }
 
     /// The reference of [`Self::fold_all`].
-    fn fold_one_by_one(&self, rows: &[Row], out: &mut [Check]) {
+    pub(crate) fn fold_one_by_one(&self, rows: &[Row], out: &mut [Check]) {
         for (out, row) in out.iter_mut().zip(rows) {
             let (message, mask) = parts(row);
             let hashes = self
@@ -82,6 +101,32 @@ impl CheckHash {
             *out = masked(hashes, mask);
         }
     }
+}
+
+/// Whether the wide function is there and has passed its self-test, which runs once.
+pub(crate) fn wide_is_used() -> bool {
+    static IS_USED: OnceLock<bool> = OnceLock::new();
+    *IS_USED.get_or_init(|| passes(CheckHash::fold_wide))
+}
+
+/// The self-test: whether a function computes what the reference does, at the edges and elsewhere.
+fn passes(fold: impl Fn(&CheckHash, &[Row], &mut [Check]) -> bool) -> bool {
+    let mixed = self_test::blocks::<5>(1);
+    let rows = [
+        [0; 5],
+        [u128::MAX; 5],
+        [1 << 127; 5],
+        [1, 0, 0, 0, 0],
+        mixed,
+    ];
+    [[1, 1 << 127], [u128::MAX, 0], self_test::blocks(7)]
+        .into_iter()
+        .all(|keys| {
+            let hash = CheckHash::new(keys);
+            let (mut expected, mut found) = ([[0; 2]; 5], [[0; 2]; 5]);
+            hash.fold_one_by_one(&rows, &mut expected);
+            fold(&hash, &rows, &mut found) && found == expected
+        })
 }
 
 /// What of a row is hashed, and what masks the hash.
@@ -160,12 +205,36 @@ mod tests {
             let mut one_by_one = [[0; 2]];
             hash.fold_one_by_one(&[row], &mut one_by_one);
             assert_eq!(one_by_one, [folded]);
+            let mut wide = [[0; 2]];
+            if self_test::is_tested("check hash", hash.fold_wide(&[row], &mut wide)) {
+                assert_eq!(wide, one_by_one);
+            }
             assert_eq!(folded[0], literal(keys[0], &blocks) ^ bits(416, 128));
             assert_eq!(
                 folded[1],
                 literal(keys[1], &blocks) & SECOND ^ bits(544, 80)
             );
         }
+    }
+
+    #[test]
+    fn self_test__must_refuse_one_wrong_bit_and_nothing_else() {
+        let right = |hash: &CheckHash, rows: &[Row], out: &mut [Check]| {
+            hash.fold_one_by_one(rows, out);
+            true
+        };
+        assert!(passes(right));
+        assert!(!passes(|_, _, _| false));
+        for at in 0..5 {
+            assert!(!passes(|hash, rows, out| {
+                out[at][1] ^= 1;
+                let _ = right(hash, rows, out);
+                out[at][1] ^= 1 << 79;
+                true
+            }));
+        }
+        let is_there = CheckHash::new([1, 2]).fold_wide(&[], &mut []);
+        assert_eq!(wide_is_used(), is_there);
     }
 
     #[test]

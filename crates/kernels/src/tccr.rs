@@ -8,9 +8,13 @@
 #[cfg(target_arch = "x86_64")]
 mod vaes;
 
+use std::sync::OnceLock;
+
 use aes::Aes128;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use zeroize::Zeroizing;
+
+use crate::self_test;
 
 /// 128 bits: one input or output of the hash. Its bytes are little-endian.
 pub type Block = u128;
@@ -41,8 +45,10 @@ impl Tccr {
     /// The tweak of output `k` of input `n` is `domain ‖ first + n ‖ k ‖ 0`, 4 bytes each,
     /// little-endian.
     ///
-    /// - `out`: `OUTPUTS` blocks for each input; inputs beyond it, and space beyond them, are left
-    ///   alone.
+    /// - `out`: `OUTPUTS` blocks for each input.
+    ///
+    /// # Panics
+    /// If there are more or fewer.
     ///
     /// # Security
     /// A tweak must not be used twice under one key with inputs that an adversary can relate:
@@ -54,8 +60,26 @@ impl Tccr {
         inputs: &[Block],
         out: &mut [[Block; OUTPUTS]],
     ) {
+        assert_eq!(inputs.len(), out.len(), "a place for each input");
+        if !(wide_is_used() && self.hash_wide(domain, first, inputs, out)) {
+            self.hash_portable(domain, first, inputs, out);
+        }
+    }
+
+    /// Four blocks at once. `false`, and nothing done, where the processor cannot.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(unused_variables, clippy::unused_self, reason = "there is none")
+    )]
+    fn hash_wide<const OUTPUTS: usize>(
+        &self,
+        domain: u32,
+        first: u32,
+        inputs: &[Block],
+        out: &mut [[Block; OUTPUTS]],
+    ) -> bool {
         #[cfg(target_arch = "x86_64")]
-        if vaes::is_there() {
+        if vaes::has_instructions() {
             // SAFETY: the processor has what the function is compiled for.
             #[allow(unsafe_code, reason = "four blocks at once")]
             let done = unsafe { vaes::hash(self.key, domain, first, inputs, out) };
@@ -63,13 +87,13 @@ impl Tccr {
             let out = out.get_mut(done..).unwrap_or_default();
             let done = u32::try_from(done).expect("numbers of inputs have 32 bits");
             self.hash_portable(domain, first.wrapping_add(done), inputs, out);
-            return;
+            return true;
         }
-        self.hash_portable(domain, first, inputs, out);
+        false
     }
 
     /// The reference of [`Self::hash`], by the crate `aes`.
-    fn hash_portable<const OUTPUTS: usize>(
+    pub(crate) fn hash_portable<const OUTPUTS: usize>(
         &self,
         domain: u32,
         first: u32,
@@ -123,6 +147,34 @@ impl Tccr {
     }
 }
 
+/// Whether the wide function is there and has passed its self-test, which runs once.
+pub(crate) fn wide_is_used() -> bool {
+    static IS_USED: OnceLock<bool> = OnceLock::new();
+    *IS_USED.get_or_init(|| passes::<5>(Tccr::hash_wide) && passes::<6>(Tccr::hash_wide))
+}
+
+/// The self-test: whether a function computes what the reference does, at the edges and elsewhere.
+/// Rows have five outputs, pads six.
+fn passes<const OUTPUTS: usize>(
+    hash: impl Fn(&Tccr, u32, u32, &[Block], &mut [[Block; OUTPUTS]]) -> bool,
+) -> bool {
+    let mut inputs = self_test::blocks::<8>(1);
+    let [zero, largest, highest, ..] = &mut inputs;
+    (*zero, *largest, *highest) = (0, u128::MAX, 1 << 127);
+    [
+        (0, 1, 0),
+        (u128::MAX, u32::MAX, 0x00ff_fffc),
+        (3 << 100 | 5, 2, 1 << 31),
+    ]
+    .into_iter()
+    .all(|(key, domain, first)| {
+        let tccr = Tccr::new(key);
+        let (mut expected, mut found) = ([[0; OUTPUTS]; 8], [[0; OUTPUTS]; 8]);
+        tccr.hash_portable(domain, first, &inputs, &mut expected);
+        hash(&tccr, domain, first, &inputs, &mut found) && found == expected
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +207,11 @@ mod tests {
             let mut portable = vec![[0; 6]; inputs.len()];
             Tccr::new(key).hash_portable(7, 40, &inputs, &mut portable);
             assert_eq!(out, portable);
+            let mut wide = vec![[0; 6]; inputs.len()];
+            let done = Tccr::new(key).hash_wide(7, 40, &inputs, &mut wide);
+            if self_test::is_tested("correlation-robust hash", done) {
+                assert_eq!(wide, portable);
+            }
             for ((n, input), blocks) in (0..).zip(&inputs).zip(&out) {
                 for (k, block) in (0..).zip(blocks) {
                     assert_eq!(*block, literal(key, *input, 7, 40 + n, k));
@@ -169,6 +226,11 @@ mod tests {
             let inputs: Vec<Block> = (0..13).map(|n| n << 90 | n).collect();
             let mut out = vec![[0; OUTPUTS]; inputs.len()];
             Tccr::new(u128::MAX - 5).hash(u32::MAX, first, &inputs, &mut out);
+            let mut wide = vec![[0; OUTPUTS]; inputs.len()];
+            let done = Tccr::new(u128::MAX - 5).hash_wide(u32::MAX, first, &inputs, &mut wide);
+            if self_test::is_tested("correlation-robust hash", done) {
+                assert_eq!(wide, out);
+            }
             for ((n, input), blocks) in (0..).zip(&inputs).zip(&out) {
                 for (k, block) in (0..).zip(blocks) {
                     let index = first.wrapping_add(n);
@@ -183,6 +245,24 @@ mod tests {
             check::<5>(first);
             check::<8>(first);
         }
+    }
+
+    #[test]
+    fn self_test__must_refuse_one_wrong_bit_and_nothing_else() {
+        assert!(passes::<6>(|tccr, domain, first, inputs, out| {
+            tccr.hash_portable(domain, first, inputs, out);
+            true
+        }));
+        assert!(!passes::<6>(|_, _, _, _, _| false));
+        for at in 0..8 {
+            assert!(!passes::<6>(|tccr, domain, first, inputs, out| {
+                tccr.hash_portable(domain, first, inputs, out);
+                out[at][5] ^= 1 << 127;
+                true
+            }));
+        }
+        let is_there = Tccr::new(0).hash_wide::<6>(0, 0, &[], &mut []);
+        assert_eq!(wide_is_used(), is_there);
     }
 
     #[test]

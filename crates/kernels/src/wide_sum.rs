@@ -1,6 +1,6 @@
 //! Sums of products modulo the group order, reduced once at the end.
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::residue::{COMPLEMENT, Residue, add, add_word, mask, reduce_once};
 
@@ -45,7 +45,7 @@ impl WideSum {
 
     /// Adds a number in limbs of 52 bits, the least significant first. Limbs may be larger.
     pub(crate) fn add_limbs(&mut self, limbs: &[u64; 10]) {
-        let mut words = [0_u64; WORDS];
+        let mut words = Zeroizing::new([0_u64; WORDS]);
         for (number, limb) in limbs.iter().enumerate() {
             let (at, shift) = (52 * number / 64, 52 * number % 64);
             let (mut low, mut high) = halves(u128::from(*limb) << shift);
@@ -57,8 +57,8 @@ impl WideSum {
             }
         }
         let mut carry = 0;
-        for (sum, word) in self.0.iter_mut().zip(words) {
-            (*sum, carry) = add_word(*sum, word, carry);
+        for (sum, word) in self.0.iter_mut().zip(words.iter()) {
+            (*sum, carry) = add_word(*sum, *word, carry);
         }
     }
 

@@ -8,7 +8,7 @@ use quorate_types::Digest32;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::curve::{self, Point};
+use crate::curve::{self, Point, Public};
 use crate::ids;
 use crate::product::{Corrections, Shares};
 use crate::wire::scalar_of;
@@ -29,7 +29,7 @@ pub(crate) struct Statement<'a> {
     /// `P_j`: the share of the key times G.
     pub(crate) public_share: &'a Point,
     /// `ρ`.
-    challenge: Scalar,
+    challenge: Public,
 }
 
 impl<'a> Statement<'a> {
@@ -53,14 +53,14 @@ impl<'a> Statement<'a> {
         Self {
             nonce_point,
             public_share,
-            challenge: short(halves.map(u64::from_be_bytes)),
+            challenge: Public::from_public_values(short(halves.map(u64::from_be_bytes))),
         }
     }
 
     /// `s_u + ρ·s_v`.
     fn combined(&self, shares: &Shares) -> Zeroizing<Scalar> {
         let [share_u, share_v] = &shares.numbers;
-        Zeroizing::new(*scalar_of(share_u) + self.challenge * *scalar_of(share_v))
+        Zeroizing::new(*scalar_of(share_u) + self.challenge.number() * &*scalar_of(share_v))
     }
 
     /// Step 2.3: `Γ = (cᵘ + ρ·cᵛ)·G`. `None` where the number is zero, once in 2²⁵⁶ times.

@@ -59,7 +59,7 @@ fn overwrite(round: u8, at: usize, with: Vec<u8>) -> Lie {
     })
 }
 
-fn generator() -> Vec<u8> {
+pub(crate) fn generator() -> Vec<u8> {
     use k256::elliptic_curve::sec1::ToSec1Point;
     let point = k256::AffinePoint::GENERATOR.to_sec1_point(false);
     point.as_bytes().to_vec()
@@ -233,14 +233,19 @@ fn sign__must_not_sign_with_zero_sharing_seeds_that_differ() {
 #[test]
 fn sign__must_name_all_liars() {
     let signers = [index(1), index(2), index(5)];
-    for (round, at, name, sanction) in [
-        (1, GENERATION, "pair_generation", Sanction::Retry),
-        (1, EXTENSION_BINDING, "session_binding", Sanction::Retry),
-        (1, T, "ot_extension", Sanction::Ban),
-        (2, COMMITMENT_SALT, "commitment", Sanction::Retry),
-        (2, MU, "multiplication", Sanction::Ban),
+    for (lie, name, sanction) in [
+        (flip(1, GENERATION), "pair_generation", Sanction::Retry),
+        (
+            flip(1, EXTENSION_BINDING),
+            "session_binding",
+            Sanction::Retry,
+        ),
+        (flip(1, T), "ot_extension", Sanction::Ban),
+        (flip(2, COMMITMENT_SALT), "commitment", Sanction::Retry),
+        (flip(2, MU), "multiplication", Sanction::Ban),
+        (overwrite(2, GAMMA, generator()), "gamma", Sanction::Ban),
     ] {
-        let lies = [2, 5].map(|liar| (index(liar), flip(round, at)));
+        let lies = [2, 5].map(|liar| (index(liar), Rc::clone(&lie)));
         let message = digest("two liars");
         let lies = BTreeMap::from(lies);
         let mut outcomes = signing::sign_with(&THREE_OF_FIVE, &signers, [3; 16], message, &lies);

@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 use super::{BLOCKS, Check, Row, masked, parts};
 
 /// If this processor has the instructions.
-pub(super) fn is_there() -> bool {
+pub(super) fn has_instructions() -> bool {
     is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("vpclmulqdq")
         && is_x86_feature_detected!("pclmulqdq")

@@ -11,7 +11,7 @@ const BLOCKS: usize = 4;
 const KEYS: usize = 11;
 
 /// If this processor has the instructions.
-pub(super) fn is_there() -> bool {
+pub(super) fn has_instructions() -> bool {
     is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("vaes")
         && is_x86_feature_detected!("aes")

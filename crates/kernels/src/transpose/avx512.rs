@@ -10,13 +10,14 @@ use super::ROWS;
 const WORD: usize = 16;
 
 /// If this processor has the instructions.
-pub(super) fn is_there() -> bool {
+pub(super) fn has_instructions() -> bool {
     is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw")
 }
 
 /// [`super::transpose`].
 #[target_feature(enable = "avx512f,avx512bw")]
 pub(super) fn transpose<const WORDS: usize>(rows: &[[u128; WORDS]; ROWS], columns: &mut [u128]) {
+    debug_assert_eq!(columns.len() % 8, 0, "fewer columns would get other bits");
     // Byte 0 of a word of all rows, then byte 1, and so on.
     let mut bytes = Zeroizing::new([[0; ROWS]; WORD]);
     for (word, columns) in columns.chunks_mut(8 * WORD).enumerate() {

@@ -7,6 +7,8 @@
 
 use std::arch::x86_64::*;
 
+use zeroize::Zeroizing;
+
 use super::lanes::{
     LIMB, LIMBS, Lanes, add_product, all, carry, chosen, everywhere, load, load_big_endian, minus,
     plus, reduce, reduce_wide, store_big_endian,
@@ -22,7 +24,7 @@ const BETWEEN_CARRIES: usize = 64;
 type WideLanes = [__m512i; 2 * LIMBS];
 
 /// If this processor has the instructions.
-pub(super) fn is_there() -> bool {
+pub(super) fn has_instructions() -> bool {
     is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512ifma")
@@ -104,6 +106,8 @@ pub(super) fn combine(
             carry(&mut sum);
             store_big_endian(&reduce_wide(&sum), combined.each_mut());
         }
+        // Not wiped: that would keep the vectors in memory while they are summed up, at a sixth of
+        // the whole time, and leave what the compiler spills of others as it is.
         for (sum, wide) in sums.iter_mut().zip(wide) {
             sum.add_limbs(&collected(wide));
         }
@@ -148,9 +152,9 @@ fn short(number: u128) -> [__m512i; 3] {
 /// The sum over all lanes, limb by limb: below 2⁵⁶ each.
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn collected(mut wide: WideLanes) -> [u64; 2 * LIMBS] {
+fn collected(mut wide: WideLanes) -> Zeroizing<[u64; 2 * LIMBS]> {
     carry(&mut wide);
-    let mut limbs = [0; 2 * LIMBS];
+    let mut limbs = Zeroizing::new([0; 2 * LIMBS]);
     for (limb, wide) in limbs.iter_mut().zip(wide) {
         *limb = _mm512_reduce_add_epi64(wide).cast_unsigned();
     }

@@ -6,7 +6,6 @@ use k256::elliptic_curve::ops::Reduce;
 use proptest::prelude::*;
 
 use super::*;
-use crate::residue::ORDER;
 
 /// Groups of one case: more than are summed between two carries.
 const GROUPS: usize = 70;
@@ -107,6 +106,11 @@ proptest! {
         let mut quick = vec![[[0; 96]; SIDE_BY_SIDE]; GROUPS];
         correct(&zeros, &ones, &inputs, &mut quick);
         prop_assert!(slow == quick);
+        let mut wide = vec![[[0; 96]; SIDE_BY_SIDE]; GROUPS];
+        let done = correct_wide(&zeros, &ones, &inputs, &mut wide);
+        if self_test::is_tested("corrections", done) {
+            prop_assert!(slow == wide);
+        }
         let all = zeros.as_flattened().iter().zip(ones.as_flattened());
         for (out, (zero, one)) in slow.as_flattened().iter().zip(all) {
             for k in 0..3 {
@@ -142,6 +146,13 @@ proptest! {
             combine(&pads, corrections, &gadget, &theta, combined, sums);
         });
         prop_assert!(slow == quick);
+        let mut done = false;
+        let wide = combined_by(|combined, sums| {
+            done = combine_wide(&pads, corrections, &gadget, &theta, combined, sums);
+        });
+        if self_test::is_tested("combination", done) {
+            prop_assert!(slow == wide);
+        }
 
         let theta = theta.map(|theta| {
             let bytes = [[0; 16], theta.to_be_bytes()].concat();
@@ -189,8 +200,70 @@ fn combine__should_hold_the_largest_numbers() {
     let slow = combined_by(|combined, sums| {
         combine_one_by_one(&pads, Some(&corrections), &gadget, &theta, combined, sums);
     });
-    let quick = combined_by(|combined, sums| {
-        combine(&pads, Some(&corrections), &gadget, &theta, combined, sums);
+    let mut done = false;
+    let wide = combined_by(|combined, sums| {
+        let corrections = Some(&corrections);
+        done = combine_wide(&pads, corrections, &gadget, &theta, combined, sums);
     });
-    assert!(slow == quick);
+    if self_test::is_tested("combination", done) {
+        assert!(slow == wide);
+    }
+}
+
+#[test]
+fn self_tests__must_refuse_one_wrong_bit_and_nothing_else() {
+    assert!(passes_correct(|zeros, ones, inputs, out| {
+        correct_one_by_one(zeros, ones, inputs, out);
+        true
+    }));
+    assert!(passes_combine(|pads, given, gadget, theta, out, sums| {
+        combine_one_by_one(pads, given, gadget, theta, out, sums);
+        true
+    }));
+    assert!(!passes_correct(|_, _, _, _| false));
+    assert!(!passes_combine(|_, _, _, _, _, _| false));
+    for at in 0..SIDE_BY_SIDE {
+        assert!(!passes_correct(|zeros, ones, inputs, out| {
+            correct_one_by_one(zeros, ones, inputs, out);
+            out[0][at][95] ^= 1;
+            true
+        }));
+        assert!(!passes_combine(|pads, given, gadget, theta, out, sums| {
+            combine_one_by_one(pads, given, gadget, theta, out, sums);
+            out[0][at][0] ^= 0x80;
+            true
+        }));
+    }
+    for at in 0..2 {
+        assert!(!passes_combine(|pads, given, gadget, theta, out, sums| {
+            combine_one_by_one(pads, given, gadget, theta, out, sums);
+            sums[at].add(&Residue([1, 0, 0, 0]));
+            true
+        }));
+    }
+    let is_there = correct_wide(&[], &[], &[Residue::default(); 3], &mut []);
+    assert_eq!(wide_is_used(), is_there);
+}
+
+#[test]
+#[should_panic(expected = "a choice for each OT")]
+fn combine__must_refuse_fewer_choices_than_pads() {
+    let (pads, gadget) = test_inputs(0);
+    let tau = [[[0; 96]; SIDE_BY_SIDE]];
+    let corrections = Corrections {
+        choices: &[],
+        tau: &tau,
+        eta: Residue::default(),
+    };
+    let mut out = [[[0; 32]; SIDE_BY_SIDE]];
+    let mut sums = Default::default();
+    let corrections = Some(&corrections);
+    combine(
+        &[pads],
+        corrections,
+        &[gadget],
+        &[1, 2],
+        &mut out,
+        &mut sums,
+    );
 }

@@ -1,5 +1,6 @@
 //! One check for two inputs: what passes, what fails, and that it all hangs on the challenge.
 
+use k256::elliptic_curve::PrimeField;
 use quorate_kernels::Residue;
 use quorate_types::Reader;
 
@@ -40,7 +41,7 @@ fn holds(errors: impl FnOnce(&Scalar) -> [Scalar; 2]) -> bool {
     let (id, transcript, corrections) = (id(b"product"), id(b"tau"), corrections(1, 2));
     let own_shares = shares(own, transcript);
     let statement = Statement::new(&id, &own_shares, &corrections, &nonce_point, &public_share);
-    let [error_u, error_v] = errors(&statement.challenge);
+    let [error_u, error_v] = errors(statement.challenge.number());
     let [input_u, input_v] = inputs;
     let theirs = [
         chi * (input_u + error_u) - own[0],
@@ -104,4 +105,57 @@ fn challenge__should_be_short_under_a_cube_root_of_one() {
         Scalar::from(5_u64) + Scalar::from(7_u64) * lambda
     );
     assert_eq!(short([1, 0]), Scalar::ONE);
+}
+
+/// λ as SEC 2 and libsecp256k1 have it, and what makes it one.
+fn literal_lambda() -> Scalar {
+    let bytes = hex::decode("5363ad4cc05c30e0a5261c028812645a122e22ea20816678df02967c1b23bd72");
+    let bytes: [u8; 32] = bytes.unwrap().try_into().unwrap();
+    let lambda = Scalar::from_repr(bytes.into()).unwrap();
+    assert_eq!(lambda * lambda + lambda + Scalar::ONE, Scalar::ZERO);
+    lambda
+}
+
+/// The specification, §4 and §5, byte by byte.
+fn literal_rho(id: &[u8; 32], hashed: &[&[u8]]) -> Scalar {
+    let key = Digest32::of(b"quorate dkls23 v2 oracle", &[b"rho", id]);
+    let mut bytes = [0; 16];
+    blake3::Hasher::new_keyed(key.as_bytes())
+        .update(&hashed.concat())
+        .finalize_xof()
+        .fill(&mut bytes);
+    let number = |bytes: &[u8]| {
+        let byte = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
+        Scalar::from(bytes.iter().fold(0, byte))
+    };
+    number(&bytes[..8]) + number(&bytes[8..]) * literal_lambda()
+}
+
+#[test]
+fn challenge__should_be_the_literal_one_and_that_of_the_golden_vector() {
+    let bytes = |from: u8| std::array::from_fn(|k| from + u8::try_from(k).unwrap());
+    let (id, transcript): ([u8; 32], [u8; 32]) = (bytes(0), bytes(32));
+    let mut message = vec![0; MESSAGE];
+    let (eta, mu): ([u8; 32], [u8; 32]) = (bytes(64), bytes(96));
+    message[TAU..TAU + 32].copy_from_slice(&eta);
+    message[TAU + 32..].copy_from_slice(&mu);
+    let corrections = Corrections::read(&mut Reader::new(&message));
+    let corrections = corrections.unwrap_or_else(|_| panic!("it is valid"));
+    let sent = shares([scalar(3), scalar(5)], Digest32::from_array(transcript));
+    // G and 2·G.
+    let points = [1_u64, 2].map(|n| curve::base(&Scalar::from(n)).unwrap());
+    let [nonce, share] = points.each_ref().map(Point::serialize_uncompressed);
+    let expected = literal_rho(&id, &[&transcript, &eta, &mu, &nonce, &share]);
+    let id = Digest32::from_array(id);
+    let statement = Statement::new(&id, &sent, &corrections, &points[0], &points[1]);
+    assert_eq!(*statement.challenge.number(), expected);
+    // Computed by a script of its own, with its own BLAKE3.
+    let golden = "a85ad7048de8af9467f29820104b18d09c113be1edbee1f94318fd3aaf0bf078";
+    assert_eq!(hex::encode(expected.to_repr()), golden);
+
+    // Γ = (cᵘ + ρ·cᵛ)·G, by another library.
+    let gamma = k256::ProjectivePoint::GENERATOR * (scalar(3) + expected * scalar(5));
+    let gamma = k256::elliptic_curve::sec1::ToSec1Point::to_sec1_point(&gamma.to_affine(), false);
+    let found = statement.gamma(&sent).unwrap().serialize_uncompressed();
+    assert_eq!(gamma.as_bytes(), found.as_slice());
 }
