@@ -197,6 +197,14 @@ async fn listen(
         let _ = stopped.await;
     }));
     share_check::begin(&node);
+    let wide = quorate_dkls23::wide_kernels();
+    tracing::info!(
+        hash = wide.hash,
+        transpose = wide.transpose,
+        check_hash = wide.check_hash,
+        products = wide.products,
+        "kernels of ECDSA that use wide instructions, each after its self-test"
+    );
     tracing::info!(node = %config.node_id, grpc = %config.listen.grpc, noise = %config.listen.noise, "listening");
     Ok(Running {
         node,
