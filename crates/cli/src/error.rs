@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::time::Duration;
 
 use quorate_api::ErrorCode;
 use quorate_coordinator::CoordinatorError;
@@ -38,6 +39,8 @@ pub struct Refusal {
     pub details: Map<String, Value>,
     /// Names the request in the service's logs; empty if there was none.
     pub request_id: String,
+    /// When the service wants to be asked again (`Retry-After`), if it said so.
+    pub retry_after: Option<Duration>,
 }
 
 /// Why a command did not do what was asked.

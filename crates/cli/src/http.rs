@@ -226,9 +226,10 @@ impl ApiClient {
 
     async fn answer<T: DeserializeOwned>(&self, response: Response) -> Result<Answer<T>, CliError> {
         let status = response.status().as_u16();
+        let retry_after = retry_after(&response);
         let body = self.read(response).await?;
         if !(200..300).contains(&status) {
-            return Err(self.refused(status, &body));
+            return Err(self.refused(status, retry_after, &body));
         }
         let success: Success<T> = serde_json::from_slice(&body).map_err(|error| {
             let why = format!("its answer is not of the documented form: {error}");
@@ -265,7 +266,7 @@ impl ApiClient {
         Ok(body)
     }
 
-    fn refused(&self, status: u16, body: &[u8]) -> CliError {
+    fn refused(&self, status: u16, retry_after: Option<Duration>, body: &[u8]) -> CliError {
         let Ok(failure) = serde_json::from_slice::<Failure>(body) else {
             let why = format!("HTTP status {status} without a documented error: not this service?");
             return CliError::Unreachable {
@@ -279,6 +280,7 @@ impl ApiClient {
             message: failure.error.message,
             details: failure.error.details,
             request_id: failure.meta.request_id,
+            retry_after,
         }))
     }
 
@@ -301,3 +303,8 @@ impl ApiClient {
 
 /// The secret of a credential, as the service's file and the client's file hold it.
 pub(crate) type CredentialSecret = Zeroizing<Vec<u8>>;
+/// Seconds, as this service says it.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let value = response.headers().get("retry-after")?;
+    value.to_str().ok()?.parse().ok().map(Duration::from_secs)
+}

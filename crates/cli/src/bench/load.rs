@@ -74,6 +74,15 @@ fn code(error: &CliError) -> String {
     }
 }
 
+/// How long a refusal asks its caller to wait. A caller that comes again at once would measure how
+/// quickly the service refuses.
+fn asked_to_wait(result: &Result<(), CliError>) -> Option<Duration> {
+    match result {
+        Err(CliError::Refused(refusal)) => refusal.retry_after,
+        _ => None,
+    }
+}
+
 impl Load {
     /// The same load whose results do not count.
     pub(super) async fn warm_up<F, R>(&self, one: F)
@@ -120,7 +129,13 @@ where
             while Instant::now() < end {
                 let sent = Instant::now();
                 let result = one().await;
+                let pause = asked_to_wait(&result);
                 measured.count(result, sent.elapsed(), batch);
+                // Not beyond the end: nobody waits for a measurement that is over.
+                let left = end.saturating_duration_since(Instant::now());
+                if let Some(pause) = pause {
+                    tokio::time::sleep(pause.min(left)).await;
+                }
             }
             measured
         });
@@ -187,6 +202,27 @@ mod tests {
             warmup: Duration::ZERO,
             length,
         }
+    }
+
+    #[tokio::test]
+    async fn closed_loop__should_wait_as_long_as_a_refusal_asks_for() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let one = move || {
+            asked.fetch_add(1, Ordering::SeqCst);
+            let refusal = crate::error::Refusal {
+                status: 429,
+                code: "RATE_LIMITED".to_owned(),
+                message: String::new(),
+                details: serde_json::Map::new(),
+                request_id: String::new(),
+                retry_after: Some(Duration::from_secs(60)),
+            };
+            async { Err(CliError::Refused(Box::new(refusal))) }
+        };
+        let measured = load(Some(3), None).run(one).await;
+        assert_eq!(count.load(Ordering::SeqCst), 3, "once for each caller");
+        assert_eq!(measured.errors["RATE_LIMITED"], 3);
     }
 
     #[tokio::test]

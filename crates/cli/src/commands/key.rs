@@ -224,6 +224,7 @@ fn checked(view: &KeyView, manifest: &Manifest, key: KeyId) -> Result<CertifiedK
             message: format!("{key} was not created: {message}"),
             details: serde_json::Map::new(),
             request_id: String::new(),
+            retry_after: None,
         })));
     }
     if view.certificate.is_empty() && !is_settled(view) {

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 const FEW: usize = 16;
 /// The limit before anything was measured.
 const FIRST: usize = 128;
-/// How much longer than without a queue acts may take.
-const QUEUE: Duration = Duration::from_millis(200);
+/// How much longer than without a queue even the quickest act may take. Measured: the slowest of a
+/// hundred takes about twice as long, so that this keeps it below half a second.
+const QUEUE: Duration = Duration::from_millis(100);
 /// Most that is taken for an act's own time where a queue may have been there from the start. If
 /// acts do take longer, the limit falls to [`FEW`], where their own time shows.
 const ASSUMED: Duration = Duration::from_millis(100);
@@ -165,7 +166,7 @@ mod tests {
         let took = service.run(20, 4_000, 1_000.0);
         assert!(took < Duration::from_millis(300), "{took:?}");
         assert!(
-            took > Duration::from_millis(100),
+            took > Duration::from_millis(50),
             "the service is kept busy: {took:?}"
         );
     }
