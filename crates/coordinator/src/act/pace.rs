@@ -16,7 +16,7 @@ const FEW: usize = 16;
 const FIRST: usize = 128;
 /// How much longer than without a queue even the quickest act may take. Measured: the slowest of a
 /// hundred takes about twice as long, so that this keeps it below half a second.
-const QUEUE: Duration = Duration::from_millis(100);
+const QUEUE: Duration = Duration::from_millis(75);
 /// Most that is taken for an act's own time where a queue may have been there from the start. If
 /// acts do take longer, the limit falls to [`FEW`], where their own time shows.
 const ASSUMED: Duration = Duration::from_millis(100);
