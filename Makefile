@@ -14,6 +14,8 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 endif
 
 BENCH_OUT ?= $(CURDIR)/target
+# What ships is measured; `release` builds sooner.
+BENCH_PROFILE ?= dist
 SOAK_SEEDS ?= 200000
 SEED_TESTS := --package quorate-protocol --package quorate-dkg --package quorate-dkls23 --package quorate-frost --package quorate-lead
 
@@ -31,12 +33,12 @@ test: ## Everything: checks, all tests, simulations, other libraries, the demo
 check: ## What can be checked in minutes: format, lints, tidy, licences, docs, unit tests
 	@scripts/check.sh
 
-bench: ## Measure the engines alone, then signatures and key creation; results in target/bench-*.json
+bench: ## Measure the engines alone, then whole clusters (about 10 minutes); results in target/bench-*.json
 	@scripts/setup.sh build
 	@QUORATE_COMMIT=$$(git describe --always --dirty 2>/dev/null || true) \
-	    cargo build --release --locked --package quorate-cli --package quorate-participant \
-	    --package quorate-bench
-	@BENCH_OUT="$(BENCH_OUT)" scripts/bench.sh
+	    cargo build --profile $(BENCH_PROFILE) --locked --package quorate-cli \
+	    --package quorate-participant --package quorate-bench
+	@BENCH_OUT="$(BENCH_OUT)" BENCH_PROFILE="$(BENCH_PROFILE)" scripts/bench.sh
 
 soak: ## Simulations with more seeds (SOAK_SEEDS, 200000)
 	@scripts/setup.sh build
