@@ -58,7 +58,8 @@ async fn signatures__must_be_measured_for_the_limit_on_acts_at_one_time() {
         while world.coordinator().signing_pace().is_none() {
             number = number % 0x7f + 1;
             let request = world.client.sign(&key.key_id, &transfer(number));
-            let signed = world.coordinator().sign(&world.caller(), request, PATIENCE);
+            let caller = world.caller();
+            let signed = world.coordinator().sign(&caller, request, PATIENCE);
             signed.await.unwrap();
         }
     };

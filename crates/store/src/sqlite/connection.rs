@@ -80,11 +80,9 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     connection
         .pragma_update(None, "journal_size_limit", MAX_WAL_BYTES)
         .map_err(&doing)?;
-    for (name, value) in [("wal_autocheckpoint", CHECKPOINT_PAGES)] {
-        connection
-            .pragma_update(None, name, value)
-            .map_err(&doing)?;
-    }
+    connection
+        .pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
+        .map_err(&doing)?;
     Ok(connection)
 }
 
