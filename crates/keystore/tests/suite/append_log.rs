@@ -267,6 +267,29 @@ fn log__must_cut_an_interrupted_batch_whichever_of_its_sectors_arrived() {
     assert!(cut > 3_000, "{cut}");
 }
 
+/// Records that do not fit one batch: no batch follows one that is not synced.
+#[test]
+fn log__must_open_after_a_long_queue_was_interrupted() {
+    for step in 0..9 {
+        let bench = Bench::new();
+        let disk = Arc::new(bench.disk.clone());
+        let opened = AppendLog::open(disk, &bench.path, KIND, 64 << 20, &mut |_| Ok(()));
+        let (log, _) = opened.unwrap();
+        bench.disk.stop_after(step, Loss::Nothing);
+        let tickets: Vec<_> = (1..5)
+            .map_while(|number| log.append(vec![number; 9 << 20]).ok())
+            .collect();
+        let told = tickets.into_iter().map(|ticket| ticket.wait());
+        let told = told.filter(Result::is_ok).count();
+        drop(log);
+        let (size, seed) = (512, step);
+        let left = bench.disk.restarted(Loss::SomeBlocks { size, seed });
+        let opened = bench.try_open(&left);
+        let opened = opened.unwrap_or_else(|e| panic!("{step}: {e}"));
+        assert!(opened.records.len() >= told, "{step}");
+    }
+}
+
 #[test]
 fn log__must_not_take_a_changed_byte_for_an_interrupted_write() {
     // Batches that begin and end at, before and behind boundaries of sectors.

@@ -472,14 +472,18 @@ fn discard__must_not_wait_for_a_sync_of_the_file_system() {
         let keystore = &keystore;
         scope.spawn(move || done.send(keystore.discard_pending(key_id(1))));
         let outcome = waits.recv_timeout(std::time::Duration::from_secs(10));
-        // The record of the other share stays until the sync is over.
+        // The record of the other share stays until the sync is over, and what comes meanwhile
+        // until the next.
         let held = (holds(1), holds(2));
+        keystore.put_pending(&metadata(3), &payload(3)).unwrap();
         drop(hanging);
         outcome.expect("it waited").unwrap();
         assert_eq!(held, (false, true));
         emptying.join().unwrap().unwrap();
     });
-    assert!(!holds(2));
+    assert!(!holds(2) && holds(3));
+    keystore.empty_journal().unwrap();
+    assert!(!holds(3));
 }
 
 /// A journal of an older backup holds shares that were destroyed since, of keys that have others now.
@@ -516,6 +520,30 @@ fn journal_of_an_older_backup__must_not_bring_back_what_was_destroyed() {
         let folder = node.path("key-shares").join(key_id(key).to_string());
         assert!(!node.disk.exists(&folder).unwrap());
     }
+}
+
+/// Nor a share that was never listed, of an epoch that is archived since.
+#[test]
+fn journal_of_an_older_backup__must_not_bring_back_an_epoch_that_is_archived() {
+    let node = Node::new();
+    let (journal, before) = (node.path("journal.log"), node.disk.restarted(Loss::Nothing));
+    let (keystore, _) = node.open();
+    keystore.put_pending(&metadata(1), &payload(1)).unwrap();
+    let old = node.disk.read_file(&journal, 1 << 20).unwrap();
+    drop(keystore);
+    let node = node.on(before);
+    let (keystore, _) = node.open();
+    keystore.put_pending(&metadata(1), &payload(1)).unwrap();
+    keystore.activate(key_id(1), &certificate(1)).unwrap();
+    keystore.archive(key_id(1)).unwrap();
+    drop(keystore);
+    node.disk.tamper(&journal, |bytes| *bytes = old);
+    let (keystore, report) = node.open();
+    assert!(report.damaged.is_empty(), "{}", report.damaged[0]);
+    assert!(report.recovered.is_empty());
+    assert_eq!(keystore.state(key_id(1)), Some(ShareState::Archived));
+    let folder = node.path("key-shares").join(key_id(1).to_string());
+    assert!(!node.disk.exists(&folder).unwrap());
 }
 
 /// What the journal holds is checked like files are, before any file is overwritten.
