@@ -48,6 +48,8 @@ pub enum Check {
     HeadReached,
     /// The marker of the keystore is that of this node.
     Marker,
+    /// 6.1 The files of a share in the journal were written again.
+    WrittenAgain,
     /// 11.1 The index names a pair state as usable, and its file is there.
     PairPresent,
     /// 11.2 The file of a pair state is not larger than its limit.
@@ -84,6 +86,7 @@ impl Check {
             Self::HeadSignature => "signature of the head",
             Self::HeadReached => "length named by the signed head",
             Self::Marker => "keystore marker",
+            Self::WrittenAgain => "written again from the journal",
             Self::PairPresent => "pair state present",
             Self::PairSize => "size of the pair state",
             Self::PairDigest => "digest of the pair state in the index",
@@ -107,6 +110,10 @@ impl Check {
             }
             Self::Index | Self::HeadSignature | Self::HeadReached | Self::Marker => {
                 "restore the keystore of this node from its newest backup; do not delete the file"
+            }
+            Self::WrittenAgain => {
+                "the share is whole in journal.log and stays there, so leave that file: free space, \
+                 or mend permissions or the disk, then restart the node"
             }
             Self::PairPresent
             | Self::PairSize

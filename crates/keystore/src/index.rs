@@ -143,7 +143,8 @@ pub(crate) struct ShareIndex {
 }
 
 impl ShareIndex {
-    /// Opens the index and checks every entry.
+    /// Opens the index and checks every entry. Also returns the metadata digests of all shares that
+    /// were ever destroyed.
     ///
     /// # Errors
     /// [`LogError`] naming the file, the offset and the check.
@@ -152,12 +153,17 @@ impl ShareIndex {
         path: &Path,
         signer: &NodeSigner,
         limits: &Limits,
-    ) -> Result<(Self, Option<TornTail>), LogError> {
-        let mut entries = Entries::default();
-        let mut visit = |entry| entries.put(entry);
+    ) -> Result<(Self, BTreeSet<Digest32>, Option<TornTail>), LogError> {
+        let (mut entries, mut destroyed) = (Entries::default(), BTreeSet::new());
+        let mut visit = |entry: ShareEntry| {
+            if !entry.state.is_stored() {
+                destroyed.insert(entry.files.metadata);
+            }
+            entries.put(entry);
+        };
         let (chain, torn) = SignedChain::open(storage, path, signer, limits, &mut visit)?;
         let entries = Mutex::new(entries);
-        Ok((Self { chain, entries }, torn))
+        Ok((Self { chain, entries }, destroyed, torn))
     }
 
     pub(crate) fn get(&self, key: KeyId) -> Option<ShareEntry> {

@@ -28,6 +28,9 @@ use crate::storage::{FileSystem, Storage};
 
 pub(crate) const KIND: LogKind = LogKind::new("share journal");
 
+/// Name of its file.
+pub(crate) const JOURNAL: &str = "journal.log";
+
 const STORED: u8 = 1;
 const CERTIFIED: u8 = 2;
 
@@ -48,8 +51,9 @@ pub(crate) struct Journaled {
 /// What the journal holds of every share that is in it.
 pub(crate) type Found = BTreeMap<KeyId, Journaled>;
 
-/// One record, and the key that it is about.
+/// One record, the key that it is about, and its place among all that were ever held.
 struct Kept {
+    place: u64,
     key: KeyId,
     record: Vec<u8>,
 }
@@ -59,12 +63,18 @@ struct Kept {
 struct Held {
     records: Vec<Kept>,
     bytes: usize,
+    /// Place of the next record.
+    next: u64,
 }
 
-/// Whether the files could be synced so far.
-#[derive(Default)]
-struct Emptying {
-    failed: Option<Arc<io::Error>>,
+/// How the files stand behind their records.
+enum Files {
+    /// This start has not written all of them again yet.
+    Recovering,
+    /// Those of every record are written, once nobody holds `writing`.
+    Written,
+    /// Some could not be written or synced, so which are there is unknown: the records stay.
+    Failed(LogError),
 }
 
 struct Shared {
@@ -75,8 +85,19 @@ struct Shared {
     held: Mutex<Held>,
     /// Shared while files are written behind their record.
     writing: RwLock<()>,
-    /// One at a time empties the journal or takes a key out of it.
-    emptying: Mutex<Emptying>,
+    files: Mutex<Files>,
+    /// One at a time empties the journal.
+    emptying: Mutex<()>,
+}
+
+/// To be held from before a record until the files behind it are written: what is emptied away is
+/// then always something whose files were there to be synced. If it ends between the two in another way than
+/// by [`Self::written`], the journal is not emptied any more.
+pub(crate) struct Writing<'a> {
+    journal: &'a Journal,
+    recorded: bool,
+    /// Given back last.
+    _shared: RwLockReadGuard<'a, ()>,
 }
 
 /// The open journal.
@@ -130,6 +151,7 @@ impl Journal {
             log,
             held: Mutex::new(held),
             writing: RwLock::new(()),
+            files: Mutex::new(Files::Recovering),
             emptying: Mutex::default(),
         });
         let (nudge, nudges) = sync_channel(1);
@@ -140,8 +162,9 @@ impl Journal {
                 move || {
                     loop {
                         match nudges.recv_timeout(INTERVAL) {
-                            Ok(()) | Err(RecvTimeoutError::Timeout) => shared.try_to_empty(),
-                            Err(RecvTimeoutError::Disconnected) => return shared.try_to_empty(),
+                            // What fails is logged where it fails, and told by `failure`.
+                            Ok(()) | Err(RecvTimeoutError::Timeout) => drop(shared.empty()),
+                            Err(RecvTimeoutError::Disconnected) => return drop(shared.empty()),
                         }
                     }
                 }
@@ -155,35 +178,41 @@ impl Journal {
         Ok((journal, found, torn))
     }
 
-    /// To be held from before a record until the files behind it are written: what is emptied away
-    /// is then always something whose files were there to be synced.
-    pub(crate) fn writing(&self) -> RwLockReadGuard<'_, ()> {
-        self.shared.writing.read()
+    /// Begins to write a record and the files behind it.
+    pub(crate) fn writing(&self) -> Writing<'_> {
+        Writing {
+            _shared: self.shared.writing.read(),
+            journal: self,
+            recorded: false,
+        }
     }
 
-    /// Makes a new share durable; its files may be written then.
-    ///
-    /// # Errors
-    /// [`KeystoreError::Log`].
-    pub(crate) fn stored(&self, key: KeyId, files: &ShareFiles) -> Result<(), KeystoreError> {
-        let mut out = Writer::new();
-        out.u8(STORED).value(&key).bytes(&files.metadata);
-        out.bytes(&files.ciphertext).bytes(&files.seal);
-        self.append(key, out.finish())
+    /// The files of all records that were found are written again: from now on the journal may be
+    /// emptied, unless [`Self::not_written`] was called.
+    pub(crate) fn written_again(&self) {
+        let mut files = self.shared.files.lock();
+        if matches!(*files, Files::Recovering) {
+            *files = Files::Written;
+        }
     }
 
-    /// Makes the certificate and the new seal of a share durable.
-    ///
-    /// # Errors
-    /// [`KeystoreError::Log`].
-    pub(crate) fn certified(&self, key: KeyId, files: &ShareFiles) -> Result<(), KeystoreError> {
-        let certificate = files.certificate.as_deref().unwrap_or_default();
-        let mut out = Writer::new();
-        out.u8(CERTIFIED)
-            .value(&key)
-            .value(&metadata_digest(&files.metadata));
-        out.bytes(certificate).bytes(&files.seal);
-        self.append(key, out.finish())
+    /// Files of a record could not be written: this process empties the journal no more, and takes no
+    /// new share into it.
+    pub(crate) fn not_written(&self, error: &KeystoreError) {
+        let failed = match error {
+            KeystoreError::Log(failed) => failed.clone(),
+            KeystoreError::Io {
+                path,
+                doing,
+                source,
+            } => LogError::Failed {
+                path: path.clone(),
+                doing,
+                source: Arc::clone(source),
+            },
+            other => self.shared.broken_off(io::Error::other(other.to_string())),
+        };
+        self.shared.fail(failed);
     }
 
     fn append(&self, key: KeyId, record: Vec<u8>) -> Result<(), KeystoreError> {
@@ -206,15 +235,12 @@ impl Journal {
     /// # Errors
     /// [`KeystoreError::Log`].
     pub(crate) fn forget(&self, key: KeyId) -> Result<(), KeystoreError> {
-        let _alone = self.shared.emptying.lock();
+        // Not behind a sync of the files: whatever that covers is held until it is over.
         let ticket = {
             let mut held = self.shared.held.lock();
-            let before = held.records.len();
-            held.records.retain(|kept| kept.key != key);
-            if held.records.len() == before {
+            if !held.retain(|kept| kept.key != key) {
                 return Ok(());
             }
-            held.bytes = held.records.iter().map(|kept| kept.record.len()).sum();
             self.shared.log.replace(held.content())?
         };
         Ok(ticket.wait()?)
@@ -224,13 +250,86 @@ impl Journal {
     ///
     /// # Errors
     /// Those of the disk and of the log; the journal then still holds everything, and is not emptied by
-    /// this process any more.
+    /// this process any more. Before [`Self::written_again`] it does nothing.
     pub(crate) fn empty(&self) -> Result<(), KeystoreError> {
         self.shared.empty()
     }
 
+    /// Why the journal takes no more shares, if it does not.
     pub(crate) fn failure(&self) -> Option<LogError> {
-        self.shared.log.failure()
+        self.shared
+            .log
+            .failure()
+            .or_else(|| match &*self.shared.files.lock() {
+                Files::Failed(failed) => Some(failed.clone()),
+                Files::Recovering | Files::Written => None,
+            })
+    }
+}
+
+impl Writing<'_> {
+    /// Makes a new share durable; its files may be written then.
+    ///
+    /// # Errors
+    /// [`KeystoreError::Log`], also when the journal is not emptied any more: it would grow without end.
+    pub(crate) fn stored(&mut self, key: KeyId, files: &ShareFiles) -> Result<(), KeystoreError> {
+        if let Some(failed) = self.journal.failure() {
+            return Err(failed.into());
+        }
+        let mut out = Writer::new();
+        out.u8(STORED).value(&key).bytes(&files.metadata);
+        out.bytes(&files.ciphertext).bytes(&files.seal);
+        self.append(key, out.finish())
+    }
+
+    /// Makes the certificate and the new seal of a share durable. There is one for each share at most,
+    /// so it is taken as long as the log can be written.
+    ///
+    /// # Errors
+    /// [`KeystoreError::Log`].
+    pub(crate) fn certified(
+        &mut self,
+        key: KeyId,
+        files: &ShareFiles,
+    ) -> Result<(), KeystoreError> {
+        let certificate = files.certificate.as_deref().unwrap_or_default();
+        let mut out = Writer::new();
+        out.u8(CERTIFIED)
+            .value(&key)
+            .value(&metadata_digest(&files.metadata));
+        out.bytes(certificate).bytes(&files.seal);
+        self.append(key, out.finish())
+    }
+
+    fn append(&mut self, key: KeyId, record: Vec<u8>) -> Result<(), KeystoreError> {
+        self.journal.append(key, record)?;
+        self.recorded = true;
+        Ok(())
+    }
+
+    /// Ends with the outcome of writing the files, which it returns.
+    ///
+    /// # Errors
+    /// That of `outcome`.
+    pub(crate) fn written(
+        mut self,
+        outcome: Result<(), KeystoreError>,
+    ) -> Result<(), KeystoreError> {
+        if let Err(error) = &outcome {
+            self.journal.not_written(error);
+        }
+        self.recorded = false;
+        outcome
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        if self.recorded {
+            // The record is durable, and nobody wrote its files.
+            let shared = &self.journal.shared;
+            shared.fail(shared.broken_off(io::ErrorKind::Interrupted.into()));
+        }
     }
 }
 
@@ -247,7 +346,17 @@ impl Drop for Journal {
 impl Held {
     fn add(&mut self, key: KeyId, record: Vec<u8>) {
         self.bytes += record.len();
-        self.records.push(Kept { key, record });
+        let place = self.next;
+        self.next += 1;
+        self.records.push(Kept { place, key, record });
+    }
+
+    /// Whether that took anything out.
+    fn retain(&mut self, stays: impl Fn(&Kept) -> bool) -> bool {
+        let before = self.records.len();
+        self.records.retain(stays);
+        self.bytes = self.records.iter().map(|kept| kept.record.len()).sum();
+        self.records.len() < before
     }
 
     fn content(&self) -> Vec<Vec<u8>> {
@@ -259,41 +368,56 @@ impl Held {
 }
 
 impl Shared {
-    /// A journal that is not emptied only grows, and costs time at the next start.
-    fn try_to_empty(&self) {
-        if let Err(error) = self.empty() {
-            tracing::error!(%error, "the journal of shares was not emptied");
+    fn broken_off(&self, source: io::Error) -> LogError {
+        LogError::Failed {
+            path: self.folder.clone(),
+            doing: "writing a share",
+            source: Arc::new(source),
         }
     }
 
+    /// From now on the records stay, and no new share is taken. Returns the first reason for it.
+    fn fail(&self, failed: LogError) -> LogError {
+        let mut files = self.files.lock();
+        if let Files::Failed(first) = &*files {
+            return first.clone();
+        }
+        tracing::error!(
+            error = %failed,
+            "the journal of shares is not emptied any more, and takes no new share"
+        );
+        *files = Files::Failed(failed.clone());
+        failed
+    }
+
     fn empty(&self) -> Result<(), KeystoreError> {
-        let mut alone = self.emptying.lock();
-        let failed = |e: &Arc<io::Error>| {
-            let again = io::Error::new(e.kind(), Arc::clone(e));
-            KeystoreError::io(&self.folder, "syncing all shares", again)
-        };
-        if let Some(error) = &alone.failed {
-            return Err(failed(error));
-        }
-        // Nobody writes files now: those of every record that is taken are there.
-        let taken = {
+        let _alone = self.emptying.lock();
+        let synced = {
+            // Nobody writes files now: those of every record that is held are there, or it failed.
             let _none = self.writing.write();
-            std::mem::take(&mut *self.held.lock())
-        };
-        if taken.records.is_empty() {
-            return Ok(());
-        }
-        if let Err(e) = self.file_system.sync() {
-            let mut held = self.held.lock();
-            let since = std::mem::replace(&mut *held, taken);
-            for kept in since.records {
-                held.add(kept.key, kept.record);
+            match &*self.files.lock() {
+                Files::Recovering => return Ok(()),
+                Files::Failed(failed) => return Err(failed.clone().into()),
+                Files::Written => {}
             }
-            let error = alone.failed.insert(Arc::new(e));
-            return Err(failed(error));
+            let held = self.held.lock();
+            if held.records.is_empty() {
+                return Ok(());
+            }
+            held.next
+        };
+        if let Err(e) = self.file_system.sync() {
+            return Err(self
+                .fail(LogError::Failed {
+                    path: self.folder.clone(),
+                    doing: "syncing all shares",
+                    source: Arc::new(e),
+                })
+                .into());
         }
         let ticket = {
-            let held = self.held.lock();
+            let mut held = self.held.lock();
+            held.retain(|kept| kept.place >= synced);
             self.log.replace(held.content())?
         };
         Ok(ticket.wait()?)

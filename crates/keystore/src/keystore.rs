@@ -187,9 +187,9 @@ impl Keystore {
         self.check_free(share)?;
         let files = ShareFiles::seal(share, payload, &*self.master, &self.signer)?;
         {
-            let _writing = self.journal.writing();
-            self.journal.stored(key, &files)?;
-            self.write_folder(key, &files)?;
+            let mut writing = self.journal.writing();
+            writing.stored(key, &files)?;
+            writing.written(self.write_folder(key, &files))?;
         }
         let entry = ShareEntry {
             key_id: key,
@@ -226,9 +226,9 @@ impl Keystore {
         expect_state(entry, ShareState::Pending)?;
         let files = checked.certify(certificate, &self.signer);
         {
-            let _writing = self.journal.writing();
-            self.journal.certified(key, &files)?;
-            self.write_certificate(key, certificate, &files.seal)?;
+            let mut writing = self.journal.writing();
+            writing.certified(key, &files)?;
+            writing.written(self.write_certificate(key, certificate, &files.seal))?;
         }
         let entry = ShareEntry {
             state: ShareState::Active,
@@ -308,7 +308,8 @@ impl Keystore {
         self.journal.empty()
     }
 
-    /// The failure that closed one of the logs, if one did: the node is then not ready.
+    /// The failure that closed one of the logs, or that keeps the journal of shares from being emptied,
+    /// if there was one: the node is then not ready.
     #[must_use]
     pub fn failure(&self) -> Option<KeystoreError> {
         let logs = [

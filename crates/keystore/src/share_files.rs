@@ -33,6 +33,7 @@ pub(crate) const MAX_SEAL_BYTES: usize = 8 + 2 + 1 + 32 + 64;
 pub(crate) const CIPHERTEXT_OVERHEAD: usize = 64;
 
 /// The files of a sealed share, in memory.
+#[derive(Clone)]
 pub(crate) struct ShareFiles {
     pub(crate) metadata: Vec<u8>,
     pub(crate) ciphertext: Vec<u8>,
@@ -298,8 +299,29 @@ fn certificate_digest(bytes: &[u8]) -> Digest32 {
     Digest32::of(b"quorate share certificate v1", &[bytes])
 }
 
-fn seal_digest(bytes: &[u8]) -> Digest32 {
+pub(crate) fn seal_digest(bytes: &[u8]) -> Digest32 {
     Digest32::of(b"quorate share seal file v1", &[bytes])
+}
+
+/// Whether a seal names this certificate.
+pub(crate) fn names(seal: &[u8], certificate: &[u8]) -> bool {
+    let named = parse_seal(seal).and_then(|(certified, _)| certified);
+    named == Some(certificate_digest(certificate))
+}
+
+/// Whether the node signed this seal, of the share with these metadata and this certificate.
+pub(crate) fn is_certified(
+    metadata: &[u8],
+    certificate: &[u8],
+    seal: &[u8],
+    signer: &NodeSigner,
+) -> bool {
+    let parts = SealedMetadata::parse(metadata).zip(parse_seal(seal));
+    parts.is_some_and(|(sealed, (certified, signature))| {
+        let digest = metadata_digest(metadata);
+        let statement = statement(digest, sealed.ciphertext_hash, certified);
+        names(seal, certificate) && signer.signed(&statement, &signature)
+    })
 }
 
 /// What the node signs in `share.sig`.

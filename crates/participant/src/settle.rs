@@ -57,6 +57,10 @@ pub(crate) fn announce(node: &Arc<Node>, statement: KeyStatement) {
         if node.keystore.state(key) != Some(ShareState::Pending) {
             return;
         }
+        let leaving = |gathering: &Gathering| gathering.digest == digest && gathering.is_dropping();
+        if inner.gathering.get(&key).is_some_and(leaving) {
+            return; // signing it would be too late
+        }
         let release = Release::of(node.keystore.intents(), statement.intent, digest);
         if release == Release::Other {
             tracing::error!(%key, "the intent of a pending share is answered with another key");
@@ -238,7 +242,8 @@ fn answer(node: &Arc<Node>, from: &NodeId, key: KeyId, session: SessionId, state
     }
     let own = {
         let inner = node.settlement.inner.lock();
-        let same = |gathering: &&Gathering| gathering.digest == statement;
+        let same =
+            |gathering: &&Gathering| gathering.digest == statement && !gathering.is_dropping();
         let gathering = inner.gathering.get(&key).filter(same);
         gathering.map(|gathering| gathering.signatures.get(&node.me).copied())
     };
@@ -297,12 +302,7 @@ fn release(node: &Node, key: KeyId) -> bool {
         .map(|()| node.identity.sign_statement(&statement.signing_bytes()));
     {
         let mut inner = node.settlement.inner.lock();
-        if let Some(gathering) = inner.gathering.get_mut(&key) {
-            gathering.under_way = None;
-            if let Some(signature) = signature {
-                gathering.signatures.insert(node.me.clone(), signature);
-            }
-        }
+        inner.end_release(key, digest, &node.me, signature);
     }
     match (recorded, signature) {
         (Ok(()), Some(signature)) => {
@@ -445,26 +445,21 @@ fn not_prepared(node: &Arc<Node>, from: &NodeId, key: KeyId, session: SessionId)
 /// Drops a pending share whose run nobody is known to have signed: without our signature there is
 /// no certificate of it anywhere. Returns whether it was dropped.
 pub(crate) fn abandon(node: &Arc<Node>, key: KeyId, because_of: &NodeId) -> bool {
-    let session = {
-        // Held over the write: a share is either released or dropped.
+    let begun = {
         let mut inner = node.settlement.inner.lock();
-        let unsigned = |gathering: &&Gathering| gathering.is_unsigned();
-        let Some(gathering) = inner.gathering.get(&key).filter(unsigned) else {
-            return false;
-        };
-        let session = gathering.statement.session;
-        if node.is_running(session) {
-            return false;
-        }
-        if let Err(error) = node.keystore.discard_pending(key) {
-            tracing::warn!(%key, %error, "a pending share could not be dropped");
-            return false;
-        }
-        if let Some(dropped) = inner.gathering.remove(&key) {
-            dropped.changed.notify_all();
-        }
-        session
+        inner.begin_drop(key, |session| node.is_running(session))
     };
+    let Some((session, digest)) = begun else {
+        return false;
+    };
+    // Without the lock, which all keys share: a share that is being dropped is not released.
+    let discarded = node.keystore.discard_pending(key);
+    let dropped = discarded.is_ok();
+    node.settlement.inner.lock().end_drop(key, digest, dropped);
+    if let Err(error) = discarded {
+        tracing::warn!(%key, %error, "a pending share could not be dropped");
+        return false;
+    }
     record(node, key, session, "key.dropped", because_of);
     true
 }
@@ -476,9 +471,7 @@ fn activate(node: &Node, certificate: &KeyCertificate) -> bool {
     crate::failpoint::here("settle.before_activate");
     if let Err(error) = node.keystore.activate(key, &certificate.to_bytes()) {
         tracing::error!(%key, %error, "the certificate could not be stored");
-        if let Some(gathering) = node.settlement.inner.lock().gathering.get_mut(&key) {
-            gathering.under_way = None;
-        }
+        node.settlement.inner.lock().end_activation(key);
         return false;
     }
     let ended = node.settlement.inner.lock().gathering.remove(&key);

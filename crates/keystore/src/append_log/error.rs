@@ -2,10 +2,33 @@
 
 use std::error::Error as StdError;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
+
+use crate::journal::JOURNAL;
+
+/// What to do about a file that cannot be used. The journal of shares holds what no backup has: an
+/// older one would be taken for the newest.
+fn remedy(path: &Path) -> &'static str {
+    if path.file_name().is_some_and(|name| name == JOURNAL) {
+        "keep this file as it is and put no other one in its place: it may hold the newest shares, \
+         which no backup has; restore the whole data folder from the newest backup of this node into \
+         another place, and repair the shares that it lacks from the other nodes"
+    } else {
+        "restore this file from a backup"
+    }
+}
+
+fn remedy_for_missing(path: &Path) -> &'static str {
+    if path.file_name().is_some_and(|name| name == JOURNAL) {
+        "do not start without it, and put no older one in its place: restore the whole data folder \
+         from the newest backup of this node, and repair the shares that it lacks from the other nodes"
+    } else {
+        "restore it from the newest backup of this node, and do not start without it"
+    }
+}
 
 /// Bytes of an interrupted write that were cut off the end of a log when it was opened.
 ///
@@ -24,8 +47,9 @@ pub struct TornTail {
 pub enum LogError {
     /// The log does not exist, though the keystore was created with it.
     #[error(
-        "{} is missing; restore it from the newest backup of this node, and do not start without it",
-        .path.display()
+        "{} is missing; {}",
+        .path.display(),
+        remedy_for_missing(.path)
     )]
     Missing {
         /// The file.
@@ -33,9 +57,9 @@ pub enum LogError {
     },
     /// The file is not a log of this kind.
     #[error(
-        "{}: check `log header` failed: not a log of the expected kind and version; \
-         restore this file from a backup",
-        .path.display()
+        "{}: check `log header` failed: not a log of the expected kind and version; {}",
+        .path.display(),
+        remedy(.path)
     )]
     Header {
         /// The file.
@@ -43,9 +67,10 @@ pub enum LogError {
     },
     /// Content before the end was changed.
     #[error(
-        "{}: check `log batches` failed at offset {offset}: {why}; \
-         restore this file from a backup, an interrupted write does not do this",
-        .path.display()
+        "{}: check `log batches` failed at offset {offset}: {why}; {}; \
+         an interrupted write does not do this",
+        .path.display(),
+        remedy(.path)
     )]
     Corrupt {
         /// The file.
@@ -57,9 +82,9 @@ pub enum LogError {
     },
     /// A record is whole, but does not say what may stand in its place.
     #[error(
-        "{}: check `record` failed in the batch at offset {offset}: {why}; \
-         restore this file from a backup",
-        .path.display()
+        "{}: check `record` failed in the batch at offset {offset}: {why}; {}",
+        .path.display(),
+        remedy(.path)
     )]
     Record {
         /// The file.

@@ -12,6 +12,8 @@ pub(super) const FILE_HEADER: usize = 48;
 const BATCH_HEADER: usize = 28;
 /// Length of the checksum that ends a batch.
 const TRAILER: usize = 16;
+/// What a disk writes whole or not at all.
+const SECTOR: usize = 512;
 /// Most bytes of records in one batch.
 pub(super) const MAX_BATCH_BYTES: usize = 16 << 20;
 
@@ -141,8 +143,8 @@ impl<R: Read> FrameReader<R> {
         self.next
     }
 
-    /// Reads the next batch. A torn one is told from a corrupt one so that no single changed byte
-    /// of a batch that was once whole can make it look torn (§7.3).
+    /// Reads the next batch. A torn one is told from a corrupt one by whole sectors of zeros, so that
+    /// no single changed byte of a batch that was once whole can make it look torn (§7.3).
     pub(super) fn next(&mut self) -> io::Result<Next> {
         let mut bytes = Vec::new();
         fill(&mut self.input, &mut bytes, BATCH_HEADER)?;
@@ -153,12 +155,8 @@ impl<R: Read> FrameReader<R> {
         if bytes.len() < BATCH_HEADER {
             return Ok(self.torn(bytes.len() as u64));
         }
-        // 7.3.2 The file was made longer, but its new blocks were never written.
-        if bytes.iter().all(|byte| *byte == 0) {
-            return self.zeros_to_the_end(bytes.len() as u64);
-        }
-        let Some((body, count)) = self.header(&bytes) else {
-            return Ok(Next::Corrupt("a batch header fails its checksum"));
+        let Some((body, count)) = self.header(&bytes, |first| first == self.next) else {
+            return self.without_header(bytes);
         };
         // 7.3.3 The header is right, so its length is: the file ends before it.
         fill(&mut self.input, &mut bytes, BATCH_HEADER + body + TRAILER)?;
@@ -168,11 +166,13 @@ impl<R: Read> FrameReader<R> {
         let (content, trailer) = bytes.split_at(BATCH_HEADER + body);
         let expected: [u8; TRAILER] = checksum(b"quorate log batch v1", &[&self.salt, content]);
         if trailer != expected {
-            // 7.3.4 As 7.3.2, for the last blocks of the batch.
-            if trailer.iter().all(|byte| *byte == 0) {
-                return self.zeros_to_the_end(bytes.len() as u64);
-            }
-            return Ok(Next::Corrupt("a batch fails its checksum"));
+            // 7.3.4 Only the last batch was never acknowledged.
+            let unwritten =
+                self.lacks_sectors(&bytes) || self.lacks_its_end(&bytes, trailer, &expected);
+            return Ok(match self.zeros_to_the_end()? {
+                Some(more) if unwritten => self.torn(bytes.len() as u64 + more),
+                _ => Next::Corrupt("a batch fails its checksum"),
+            });
         }
         let Some(records) = split(content.get(BATCH_HEADER..).unwrap_or_default(), count) else {
             return Ok(Next::Corrupt(
@@ -184,19 +184,20 @@ impl<R: Read> FrameReader<R> {
         Ok(Next::Batch(records))
     }
 
-    fn header(&self, bytes: &[u8]) -> Option<(usize, u32)> {
-        let (fields, check) = bytes.split_at_checked(BATCH_HEADER - 8)?;
+    fn header(&self, bytes: &[u8], stands: impl Fn(u64) -> bool) -> Option<(usize, u32)> {
+        let (header, _) = bytes.split_at_checked(BATCH_HEADER)?;
+        let (fields, check) = header.split_at_checked(BATCH_HEADER - 8)?;
+        if !fields.starts_with(BATCH_MAGIC) {
+            return None;
+        }
         let expected: [u8; 8] = checksum(b"quorate log head v1", &[&self.salt, fields]);
         let field = |from: usize| {
             let bytes = fields.get(from..from + 4)?;
             Some(u32::from_be_bytes(bytes.try_into().ok()?))
         };
         let body = usize::try_from(field(4)?).ok()?;
-        let first = fields.get(12..20)?;
-        let right = check == expected
-            && fields.starts_with(BATCH_MAGIC)
-            && first == self.next.to_be_bytes()
-            && body <= MAX_BATCH_BYTES;
+        let first = u64::from_be_bytes(fields.get(12..20)?.try_into().ok()?);
+        let right = check == expected && stands(first) && body <= MAX_BATCH_BYTES;
         right.then_some((body, field(8)?))
     }
 
@@ -207,16 +208,83 @@ impl<R: Read> FrameReader<R> {
         })
     }
 
-    fn zeros_to_the_end(&mut self, mut seen: u64) -> io::Result<Next> {
-        let mut piece = [0; 4096];
+    /// 7.3.2 No header is right here: its sectors were never written, or something was changed.
+    fn without_header(&mut self, mut bytes: Vec<u8>) -> io::Result<Next> {
+        let largest = BATCH_HEADER + MAX_BATCH_BYTES + TRAILER;
+        fill(&mut self.input, &mut bytes, largest + 1)?;
+        if is_zero(&bytes) {
+            return Ok(match self.zeros_to_the_end()? {
+                Some(more) => self.torn(bytes.len() as u64 + more),
+                None => Next::Corrupt("zero bytes stand before later content"),
+            });
+        }
+        let (first, rest) = bytes.split_at(self.to_the_boundary().min(bytes.len()));
+        let (second, _) = rest.split_at(SECTOR.min(rest.len()));
+        let first_missing = first.len() > 1 && is_zero(first);
+        let second_missing = first.len() < BATCH_HEADER
+            && is_zero(second)
+            && (is_zero(first) || first.iter().zip(BATCH_MAGIC).all(|(a, b)| a == b));
+        let unwritten = first_missing || second_missing;
+        if unwritten && bytes.len() <= largest && !self.is_followed(&bytes) {
+            return Ok(self.torn(bytes.len() as u64));
+        }
+        Ok(Next::Corrupt("a batch header fails its checksum"))
+    }
+
+    /// Whether a later batch of this file begins in these bytes.
+    fn is_followed(&self, bytes: &[u8]) -> bool {
+        let mut places = 1..bytes.len();
+        places.any(|place| {
+            let from = bytes.get(place..).unwrap_or_default();
+            self.header(from, |first| first > self.next).is_some()
+        })
+    }
+
+    /// Bytes from here to the next boundary of a sector.
+    fn to_the_boundary(&self) -> usize {
+        let sector = SECTOR as u64;
+        usize::try_from(sector - self.offset % sector).unwrap_or(SECTOR)
+    }
+
+    /// Whether a sector of the batch was never written. Parts of sectors that are shorter than a checksum
+    /// prove nothing.
+    fn lacks_sectors(&self, batch: &[u8]) -> bool {
+        let (first, rest) = batch.split_at(self.to_the_boundary().min(batch.len()));
+        let mut parts = std::iter::once(first).chain(rest.chunks(SECTOR));
+        let end = batch.last_chunk::<TRAILER>();
+        parts.any(|part| part.len() >= TRAILER && is_zero(part))
+            || end.is_some_and(|end| is_zero(end))
+    }
+
+    /// Whether only the sector with the end of the checksum was never written: the rest of it is right,
+    /// and more than one byte is missing.
+    fn lacks_its_end(&self, batch: &[u8], trailer: &[u8], expected: &[u8]) -> bool {
+        let end = self.offset + batch.len() as u64;
+        let lost = usize::try_from(end % SECTOR as u64).unwrap_or(TRAILER);
+        let Some(kept) = TRAILER.checked_sub(lost) else {
+            return false; // a part of a sector that long is looked at above
+        };
+        let (right, missing) = trailer.split_at(kept);
+        let expected_end = expected.get(kept..).unwrap_or_default();
+        let differ = expected_end.iter().filter(|byte| **byte != 0).count();
+        expected.starts_with(right) && is_zero(missing) && differ > 1
+    }
+
+    /// How many zero bytes follow, if nothing else does.
+    fn zeros_to_the_end(&mut self) -> io::Result<Option<u64>> {
+        let (mut seen, mut piece) = (0, [0; 4096]);
         loop {
             match self.input.read(&mut piece)? {
-                0 => return Ok(self.torn(seen)),
-                n if piece.iter().take(n).all(|byte| *byte == 0) => seen += n as u64,
-                _ => return Ok(Next::Corrupt("zero bytes stand before later content")),
+                0 => return Ok(Some(seen)),
+                n if piece.get(..n).is_some_and(is_zero) => seen += n as u64,
+                _ => return Ok(None),
             }
         }
     }
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
 }
 
 fn split(mut body: &[u8], count: u32) -> Option<Vec<Vec<u8>>> {

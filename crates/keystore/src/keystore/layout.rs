@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use quorate_types::{Epoch, KeyId};
 
+use crate::journal::JOURNAL;
+
 /// Folder in `key-shares/` for what is left of deleted keys.
 pub(super) const ARCHIVE: &str = "archive";
 /// Folder in `key-shares/` for what is being written or removed.
@@ -41,7 +43,7 @@ impl Layout {
     }
 
     pub(super) fn journal(&self) -> PathBuf {
-        self.root.join("journal.log")
+        self.root.join(JOURNAL)
     }
 
     pub(super) fn pairs_index(&self) -> PathBuf {

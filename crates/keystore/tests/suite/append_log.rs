@@ -206,6 +206,139 @@ fn log__must_refuse_corruption_anywhere_and_name_the_offset() {
     ));
 }
 
+/// A log with one acknowledged record, then one whose sync may not have returned: where that begins.
+fn two_batches(first: usize, second: usize) -> (Bench, usize) {
+    let bench = Bench::new();
+    let opened = bench.open();
+    opened.log.append(vec![1; first]).unwrap().wait().unwrap();
+    let start = bench.length();
+    opened.log.append(vec![2; second]).unwrap().wait().unwrap();
+    (bench, start)
+}
+
+#[test]
+fn log__must_cut_an_interrupted_batch_whichever_of_its_sectors_arrived() {
+    let mut cut = 0;
+    for first in (400..960).step_by(3) {
+        for second in [0, 9, 400, 500, 1_500] {
+            let (bench, start) = two_batches(first, second);
+            let end = bench.length();
+            let sectors: Vec<_> = (start / 512..end.div_ceil(512)).collect();
+            for lost in 0..1_u32 << sectors.len() {
+                let parts: Vec<_> = sectors
+                    .iter()
+                    .enumerate()
+                    .filter(|(bit, _)| lost >> bit & 1 == 1)
+                    .map(|(_, sector)| (sector * 512).max(start)..(sector * 512 + 512).min(end))
+                    .collect();
+                // That may as well be a byte that was changed (the second of two is zero anyway
+                // once in a while).
+                let alone = match &parts[..] {
+                    [only] if only.end == end => only.len() <= 2,
+                    [first, ..] => first.start == start && first.len() == 1,
+                    [] => false,
+                };
+                if alone {
+                    continue;
+                }
+                let disk = bench.disk.restarted(Loss::Nothing);
+                disk.tamper(&bench.path, |bytes| {
+                    for part in parts.iter().cloned() {
+                        bytes[part].fill(0);
+                    }
+                });
+                let opened = bench.try_open(&disk);
+                let opened = opened.unwrap_or_else(|e| panic!("{first} {second} {lost:b}: {e}"));
+                if parts.is_empty() {
+                    assert_eq!((opened.records.len(), opened.torn), (2, None));
+                    continue;
+                }
+                cut += 1;
+                assert_eq!(opened.records, [vec![1; first]]);
+                let (offset, bytes) = (start as u64, (end - start) as u64);
+                assert_eq!(opened.torn, Some(TornTail { offset, bytes }));
+                opened.log.append(record(3)).unwrap().wait().unwrap();
+                drop(opened);
+                let again = bench.try_open(&disk).unwrap();
+                assert_eq!((again.records.len(), again.torn), (2, None));
+            }
+        }
+    }
+    assert!(cut > 3_000, "{cut}");
+}
+
+/// Records that do not fit one batch: no batch follows one that is not synced.
+#[test]
+fn log__must_open_after_a_long_queue_was_interrupted() {
+    for step in 0..9 {
+        let bench = Bench::new();
+        let disk = Arc::new(bench.disk.clone());
+        let opened = AppendLog::open(disk, &bench.path, KIND, 64 << 20, &mut |_| Ok(()));
+        let (log, _) = opened.unwrap();
+        bench.disk.stop_after(step, Loss::Nothing);
+        let tickets: Vec<_> = (1..5)
+            .map_while(|number| log.append(vec![number; 9 << 20]).ok())
+            .collect();
+        let told = tickets.into_iter().map(|ticket| ticket.wait());
+        let told = told.filter(Result::is_ok).count();
+        drop(log);
+        let (size, seed) = (512, step);
+        let left = bench.disk.restarted(Loss::SomeBlocks { size, seed });
+        let opened = bench.try_open(&left);
+        let opened = opened.unwrap_or_else(|e| panic!("{step}: {e}"));
+        assert!(opened.records.len() >= told, "{step}");
+    }
+}
+
+#[test]
+fn log__must_not_take_a_changed_byte_for_an_interrupted_write() {
+    // Batches that begin and end at, before and behind boundaries of sectors.
+    for first in [400, 415, 416, 417, 418, 430, 443, 444, 445, 600] {
+        for second in [9, 400, 444, 464, 467, 468, 469, 980] {
+            let (bench, start) = two_batches(first, second);
+            for place in start..bench.length() {
+                for change in [0x00, 0xff] {
+                    let disk = bench.disk.restarted(Loss::Nothing);
+                    let mut changed = false;
+                    disk.tamper(&bench.path, |bytes| {
+                        changed = bytes[place] != change;
+                        bytes[place] = change;
+                    });
+                    let opened = bench.try_open(&disk);
+                    assert_eq!(opened.is_err(), changed, "{first} {second} {place}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn log__must_refuse_sectors_that_were_lost_before_an_acknowledged_batch() {
+    let bench = Bench::new();
+    let opened = bench.open();
+    let append = |byte| {
+        let start = bench.length();
+        let ticket = opened.log.append(vec![byte; 3_000]).unwrap();
+        ticket.wait().unwrap();
+        start..bench.length()
+    };
+    let (first, second, _last) = (append(1), append(2), append(3));
+    for batch in [first, second] {
+        let starts = batch.start as u64;
+        for sector in batch.start / 512..batch.end / 512 {
+            let disk = bench.disk.restarted(Loss::Nothing);
+            disk.tamper(&bench.path, |bytes| {
+                let from = (sector * 512).max(batch.start);
+                bytes[from..sector * 512 + 512].fill(0);
+            });
+            match bench.try_open(&disk).err() {
+                Some(LogError::Corrupt { offset, .. }) => assert_eq!(offset, starts),
+                other => panic!("{sector}: {other:?}"),
+            }
+        }
+    }
+}
+
 #[test]
 fn log__must_refuse_a_log_of_another_kind_or_generation_and_a_missing_one() {
     let bench = Bench::new();

@@ -1,4 +1,4 @@
-//! The machine stops at every single step of the disk, in four ways, and starts again.
+//! The machine stops at every single step of the disk, in eight ways, and starts again.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,20 @@ use quorate_types::UnixSeconds;
 use crate::fixture::{Node, assert_opens, certificate, digest, key_id, metadata, payload, session};
 use crate::simulated_disk::Loss;
 
-const LOSSES: [Loss; 4] = [
+const LOSSES: [Loss; 8] = [
     Loss::Everything,
     Loss::AllButReplacedNames,
     Loss::Nothing,
     Loss::HalfOfTheLastWrite,
+    some_blocks(512, 1),
+    some_blocks(512, 2),
+    some_blocks(512, 3),
+    some_blocks(4_096, 1),
 ];
+
+const fn some_blocks(size: usize, seed: u64) -> Loss {
+    Loss::SomeBlocks { size, seed }
+}
 
 /// What a caller was told, and what it had asked for when the machine stopped.
 #[derive(Default)]

@@ -14,7 +14,7 @@ use quorate_types::{
 };
 use zeroize::Zeroizing;
 
-use crate::simulated_disk::SimulatedDisk;
+use crate::simulated_disk::{Loss, SimulatedDisk};
 
 /// A master key in a sealed blob of its own, as an HSM would be.
 pub(crate) struct TestMaster(pub(crate) u8);
@@ -155,13 +155,24 @@ impl Node {
     /// With the active shares of two keys.
     pub(crate) fn with_two_keys() -> Self {
         let node = Self::new();
-        let (keystore, _) = node.open();
+        node.store_two_keys(|_| ());
+        node
+    }
+
+    /// With the active shares of two keys in its journal, after the machine stopped.
+    pub(crate) fn with_two_keys_in_the_journal(loss: Loss) -> Self {
+        let node = Self::new();
+        let disk = node.store_two_keys(|_| node.disk.restarted(loss));
+        node.on(disk)
+    }
+
+    fn store_two_keys<T>(&self, then: impl FnOnce(&Keystore) -> T) -> T {
+        let (keystore, _) = self.open();
         for key in [1, 2] {
             keystore.put_pending(&metadata(key), &payload(key)).unwrap();
             keystore.activate(key_id(key), &certificate(key)).unwrap();
         }
-        drop(keystore);
-        node
+        then(&keystore)
     }
 }
 

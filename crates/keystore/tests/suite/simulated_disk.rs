@@ -19,6 +19,38 @@ pub(crate) enum Loss {
     Nothing,
     /// None is lost, and of the write that was interrupted the first half arrived.
     HalfOfTheLastWrite,
+    /// Of what was not synced, some blocks of this size arrived, and the others did not, by the
+    /// toss of a coin; names arrived.
+    SomeBlocks { size: usize, seed: u64 },
+}
+
+/// A coin for each place, the same each time.
+fn arrives(seed: u64, node: usize, place: usize) -> bool {
+    let mut x = seed ^ (node as u64) << 40 ^ place as u64;
+    for _ in 0..3 {
+        x = (x ^ x >> 31).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+    x >> 63 == 1
+}
+
+/// What is on the disk of a file that was `durable` when its blocks came in any order.
+fn some_blocks(
+    durable: &[u8],
+    now: &[u8],
+    size: usize,
+    arrives: impl Fn(usize) -> bool,
+) -> Vec<u8> {
+    // Its length is that of before, seldom.
+    let length = if arrives(usize::MAX) || arrives(usize::MAX - 1) {
+        now.len()
+    } else {
+        durable.len()
+    };
+    let byte = |place: usize| {
+        let from = if arrives(place / size) { now } else { durable };
+        from.get(place).copied().unwrap_or(0)
+    };
+    (0..length).map(byte).collect()
 }
 
 #[derive(Clone)]
@@ -81,7 +113,13 @@ impl SimulatedDisk {
     /// The disk as the next process finds it.
     pub(crate) fn restarted(&self, loss: Loss) -> Self {
         let mut nodes = self.world().nodes.clone();
-        for node in &mut nodes {
+        for (id, node) in nodes.iter_mut().enumerate() {
+            if let (Loss::SomeBlocks { size, seed }, Node::File { now, durable }) =
+                (loss, &mut *node)
+                && now != durable
+            {
+                *now = some_blocks(durable, now, size, |place| arrives(seed, id, place));
+            }
             let lost = matches!(loss, Loss::Everything | Loss::AllButReplacedNames);
             if let (Loss::AllButReplacedNames, Node::Folder { now, durable }) = (loss, &mut *node) {
                 for (name, id) in durable.iter_mut() {

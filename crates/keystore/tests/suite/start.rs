@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use quorate_keystore::{
-    AppendFile, Check, Disk, FileSystem, Keystore, KeystoreError, Limits, ShareMetadata,
-    ShareState, Storage,
+    AppendFile, AppendLog, Check, Disk, FileSystem, Keystore, KeystoreError, Limits, LogKind,
+    ShareMetadata, ShareState, Storage,
 };
 use quorate_types::KeyId;
 use zeroize::Zeroizing;
@@ -25,16 +25,22 @@ struct Watched {
     disk: Arc<dyn Storage>,
     touched: Arc<Mutex<Vec<PathBuf>>>,
     fails: Arc<AtomicBool>,
+    /// Syncs of the file system wait while a test holds this.
+    hangs: Arc<Mutex<()>>,
+    /// The file that cannot be written.
+    refuses: Arc<Mutex<Option<PathBuf>>>,
 }
 
 /// A file system that cannot be synced while a test says so.
 struct Failing {
     file_system: Box<dyn FileSystem>,
     fails: Arc<AtomicBool>,
+    hangs: Arc<Mutex<()>>,
 }
 
 impl FileSystem for Failing {
     fn sync(&self) -> io::Result<()> {
+        let _turn = self.hangs.lock().unwrap();
         if self.fails.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::StorageFull.into());
         }
@@ -43,6 +49,16 @@ impl FileSystem for Failing {
 }
 
 impl Watched {
+    fn new(disk: Arc<dyn Storage>) -> Self {
+        Self {
+            disk,
+            touched: Arc::default(),
+            fails: Arc::default(),
+            hangs: Arc::default(),
+            refuses: Arc::default(),
+        }
+    }
+
     fn note(&self, path: &Path) {
         if path.to_string_lossy().contains("key-shares/key_00") {
             self.touched.lock().unwrap().push(path.to_owned());
@@ -60,12 +76,20 @@ impl Storage for Watched {
     }
     fn write_unsynced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.note(path);
+        if self.refuses.lock().unwrap().as_deref() == Some(path) {
+            // As when the disk is full: something of it is there.
+            self.disk.write_unsynced(path, &bytes[..bytes.len() / 2])?;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         self.disk.write_unsynced(path, bytes)
     }
     fn file_system(&self, folder: &Path) -> io::Result<Box<dyn FileSystem>> {
         let file_system = self.disk.file_system(folder)?;
-        let fails = Arc::clone(&self.fails);
-        Ok(Box::new(Failing { file_system, fails }))
+        Ok(Box::new(Failing {
+            file_system,
+            fails: Arc::clone(&self.fails),
+            hangs: Arc::clone(&self.hangs),
+        }))
     }
     fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
         self.note(path);
@@ -145,12 +169,8 @@ fn start_with_many_keys__should_read_none_of_their_files_and_check_each_before_i
         std::fs::write(&path, bytes).unwrap();
     }
 
-    let touched = Arc::default();
-    let watched = Watched {
-        disk: real,
-        touched: Arc::clone(&touched),
-        fails: Arc::default(),
-    };
+    let watched = Watched::new(real);
+    let touched = Arc::clone(&watched.touched);
     let (keystore, report) = open(&node, Arc::new(watched));
     // The signed index is there, and no file of a share in use was read.
     assert_eq!(report.active, usize::try_from(KEYS).unwrap());
@@ -290,9 +310,8 @@ fn journal__must_not_be_emptied_after_the_files_could_not_be_synced() {
     let node = Node::new();
     let fails = Arc::<AtomicBool>::default();
     let watched = || Watched {
-        disk: node.storage(),
-        touched: Arc::default(),
         fails: Arc::clone(&fails),
+        ..Watched::new(node.storage())
     };
     let journal = || {
         node.disk
@@ -300,8 +319,11 @@ fn journal__must_not_be_emptied_after_the_files_could_not_be_synced() {
             .unwrap()
     };
     let (keystore, _) = open(&node, Arc::new(watched()));
-    keystore.put_pending(&metadata(1), &payload(1)).unwrap();
+    for key in [1, 2] {
+        keystore.put_pending(&metadata(key), &payload(key)).unwrap();
+    }
     let held = journal();
+    assert!(keystore.failure().is_none());
     fails.store(true, Ordering::SeqCst);
     assert!(keystore.empty_journal().is_err());
     fails.store(false, Ordering::SeqCst);
@@ -310,18 +332,279 @@ fn journal__must_not_be_emptied_after_the_files_could_not_be_synced() {
         "trying again proves nothing"
     );
     assert_eq!(journal(), held);
-    keystore.put_pending(&metadata(2), &payload(2)).unwrap();
+    // It would grow without end, so it takes no new share, and the node says so; what was begun ends.
+    let failure = keystore.failure().unwrap().to_string();
+    assert!(failure.contains("syncing all shares"), "{failure}");
+    let refused = keystore.put_pending(&metadata(3), &payload(3));
+    assert!(matches!(refused, Err(KeystoreError::Log(_))));
+    assert_eq!(journal(), held);
+    keystore.activate(key_id(2), &certificate(2)).unwrap();
     drop(keystore);
     let cut = node.on(node.disk.restarted(Loss::Everything));
-    let (again, _) = cut.open();
-    for key in [1, 2] {
-        assert!(again.open_pending(key_id(key)).unwrap().payload == payload(key));
-    }
+    let (again, report) = cut.open();
+    assert!(report.damaged.is_empty());
+    assert!(again.open_pending(key_id(1)).unwrap().payload == payload(1));
+    assert_opens(&again, 2);
+    assert_eq!(again.state(key_id(3)), None);
     drop(again);
     // The next start writes them again, and may empty it.
     let (keystore, _) = open(&node, Arc::new(watched()));
     keystore.empty_journal().unwrap();
     assert!(journal().len() < held.len());
+}
+
+/// A start that ends before it has written the files again leaves the journal as it is.
+#[test]
+fn journal__must_keep_everything_if_a_start_breaks_off_before_the_files_are_there() {
+    let node = Node::with_two_keys_in_the_journal(Loss::Everything);
+    for key in [1, 2] {
+        let lost = node.share_file(key_id(key), "share.enc");
+        assert!(!node.disk.exists(&lost).unwrap());
+    }
+    let audit = node.path("audit.log");
+    let good = node.disk.read_file(&audit, 1 << 20).unwrap();
+    node.disk.tamper(&audit, |bytes| bytes[0] ^= 1);
+    assert!(node.refusal().contains("audit.log"));
+    node.disk.tamper(&audit, |bytes| *bytes = good);
+    let (keystore, report) = node.open();
+    assert!(report.damaged.is_empty());
+    assert_opens(&keystore, 1);
+    assert_opens(&keystore, 2);
+}
+
+#[test]
+fn journal__must_keep_all_records_if_the_files_of_one_share_cannot_be_written_again() {
+    for name in ["share.enc", "certificate.bin"] {
+        let node = Node::with_two_keys_in_the_journal(Loss::Everything);
+        let held = node.disk.read_file(&node.path("journal.log"), 1 << 20);
+        let watched = Watched::new(node.storage());
+        *watched.refuses.lock().unwrap() = Some(node.share_file(key_id(1), name));
+        let (keystore, report) = open(&node, Arc::new(watched));
+        let [damage] = &report.damaged[..] else {
+            panic!("{:?}", report.damaged)
+        };
+        assert_eq!(damage.check, Check::WrittenAgain);
+        assert!(damage.to_string().contains("leave that file"), "{damage}");
+        assert_eq!(&assert_damaged(&keystore, 1), damage);
+        assert_opens(&keystore, 2);
+        assert!(keystore.empty_journal().is_err() && keystore.failure().is_some());
+        drop(keystore);
+        let after = node.disk.read_file(&node.path("journal.log"), 1 << 20);
+        assert_eq!(after.unwrap(), held.unwrap());
+        // With another disk all of it is there.
+        let node = node.on(node.disk.restarted(Loss::Everything));
+        let (keystore, report) = node.open();
+        assert!(report.damaged.is_empty());
+        assert_opens(&keystore, 1);
+        assert_opens(&keystore, 2);
+    }
+}
+
+/// Between a durable record and the last of its files the disk is full.
+#[test]
+fn journal__must_keep_a_record_whose_files_were_not_written() {
+    for name in ["metadata.json", "share.sig"] {
+        let node = Node::new();
+        let watched = Watched::new(node.storage());
+        let refuses = Arc::clone(&watched.refuses);
+        let (keystore, _) = open(&node, Arc::new(watched));
+        keystore.put_pending(&metadata(2), &payload(2)).unwrap();
+        *refuses.lock().unwrap() = Some(node.share_file(key_id(1), name));
+        let failed = keystore.put_pending(&metadata(1), &payload(1));
+        assert!(matches!(failed, Err(KeystoreError::Io { .. })));
+        *refuses.lock().unwrap() = None;
+        assert!(keystore.empty_journal().is_err(), "{name}");
+        assert!(keystore.failure().is_some());
+        drop(keystore);
+        let (keystore, report) = node.open();
+        assert!(report.damaged.is_empty(), "{name}: {}", report.damaged[0]);
+        for key in [1, 2] {
+            assert!(keystore.open_pending(key_id(key)).unwrap().payload == payload(key));
+        }
+    }
+    for name in ["certificate.bin", "share.sig"] {
+        let node = Node::new();
+        let watched = Watched::new(node.storage());
+        let refuses = Arc::clone(&watched.refuses);
+        let (keystore, _) = open(&node, Arc::new(watched));
+        keystore.put_pending(&metadata(1), &payload(1)).unwrap();
+        // Of the share itself nothing is in the journal any more.
+        keystore.empty_journal().unwrap();
+        *refuses.lock().unwrap() = Some(node.share_file(key_id(1), name));
+        let failed = keystore.activate(key_id(1), &certificate(1));
+        assert!(matches!(failed, Err(KeystoreError::Io { .. })));
+        *refuses.lock().unwrap() = None;
+        assert!(keystore.empty_journal().is_err(), "{name}");
+        drop(keystore);
+        let (keystore, report) = node.open();
+        assert!(report.damaged.is_empty(), "{name}: {}", report.damaged[0]);
+        assert_eq!(report.recovered.len(), 1);
+        assert_opens(&keystore, 1);
+    }
+}
+
+/// Destroying a share does not wait until the files of all others are synced.
+#[test]
+fn discard__must_not_wait_for_a_sync_of_the_file_system() {
+    let node = Node::new();
+    let watched = Watched::new(node.storage());
+    let hangs = Arc::clone(&watched.hangs);
+    let (keystore, _) = open(&node, Arc::new(watched));
+    for key in [1, 2] {
+        keystore.put_pending(&metadata(key), &payload(key)).unwrap();
+    }
+    let holds = |key| {
+        let journal = node.disk.read_file(&node.path("journal.log"), 1 << 20);
+        let id: KeyId = key_id(key);
+        let journal = journal.unwrap();
+        journal.windows(16).any(|bytes| bytes == id.as_bytes())
+    };
+    let (began, begins) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let hanging = hangs.lock().unwrap();
+        let emptying = scope.spawn(|| {
+            began.send(()).unwrap();
+            keystore.empty_journal()
+        });
+        begins.recv().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let (done, waits) = std::sync::mpsc::channel();
+        let keystore = &keystore;
+        scope.spawn(move || done.send(keystore.discard_pending(key_id(1))));
+        let outcome = waits.recv_timeout(std::time::Duration::from_secs(10));
+        // The record of the other share stays until the sync is over, and what comes meanwhile
+        // until the next.
+        let held = (holds(1), holds(2));
+        keystore.put_pending(&metadata(3), &payload(3)).unwrap();
+        drop(hanging);
+        outcome.expect("it waited").unwrap();
+        assert_eq!(held, (false, true));
+        emptying.join().unwrap().unwrap();
+    });
+    assert!(!holds(2) && holds(3));
+    keystore.empty_journal().unwrap();
+    assert!(!holds(3));
+}
+
+/// A journal of an older backup holds shares that were destroyed since, of keys that have others now.
+#[test]
+fn journal_of_an_older_backup__must_not_bring_back_what_was_destroyed() {
+    let node = Node::new();
+    let (keystore, _) = node.open();
+    keystore.put_pending(&metadata(1), &payload(1)).unwrap();
+    keystore.put_pending(&metadata(2), &payload(2)).unwrap();
+    keystore.activate(key_id(2), &certificate(2)).unwrap();
+    let journal = node.path("journal.log");
+    let old = node.disk.read_file(&journal, 1 << 20).unwrap();
+    // Key 1: this share and then another of it are destroyed. Key 2: the first epoch is archived, then
+    // another one.
+    keystore.discard_pending(key_id(1)).unwrap();
+    keystore.put_pending(&metadata(1), &payload(1)).unwrap();
+    keystore.discard_pending(key_id(1)).unwrap();
+    keystore.archive(key_id(2)).unwrap();
+    let later = ShareMetadata {
+        epoch: quorate_types::Epoch::new(2).unwrap(),
+        ..metadata(2)
+    };
+    keystore.put_pending(&later, &payload(2)).unwrap();
+    keystore.activate(key_id(2), &certificate(2)).unwrap();
+    keystore.archive(key_id(2)).unwrap();
+    drop(keystore);
+    node.disk.tamper(&journal, |bytes| *bytes = old);
+    let (keystore, report) = node.open();
+    assert!(report.recovered.is_empty() && report.pending.is_empty());
+    assert!(report.damaged.is_empty(), "{}", report.damaged[0]);
+    assert_eq!(keystore.state(key_id(1)), Some(ShareState::Discarded));
+    assert_eq!(keystore.state(key_id(2)), Some(ShareState::Archived));
+    for key in [1, 2] {
+        let folder = node.path("key-shares").join(key_id(key).to_string());
+        assert!(!node.disk.exists(&folder).unwrap());
+    }
+}
+
+/// Nor a share that was never listed, of an epoch that is archived since.
+#[test]
+fn journal_of_an_older_backup__must_not_bring_back_an_epoch_that_is_archived() {
+    let node = Node::new();
+    let (journal, before) = (node.path("journal.log"), node.disk.restarted(Loss::Nothing));
+    let (keystore, _) = node.open();
+    keystore.put_pending(&metadata(1), &payload(1)).unwrap();
+    let old = node.disk.read_file(&journal, 1 << 20).unwrap();
+    drop(keystore);
+    let node = node.on(before);
+    let (keystore, _) = node.open();
+    keystore.put_pending(&metadata(1), &payload(1)).unwrap();
+    keystore.activate(key_id(1), &certificate(1)).unwrap();
+    keystore.archive(key_id(1)).unwrap();
+    drop(keystore);
+    node.disk.tamper(&journal, |bytes| *bytes = old);
+    let (keystore, report) = node.open();
+    assert!(report.damaged.is_empty(), "{}", report.damaged[0]);
+    assert!(report.recovered.is_empty());
+    assert_eq!(keystore.state(key_id(1)), Some(ShareState::Archived));
+    let folder = node.path("key-shares").join(key_id(1).to_string());
+    assert!(!node.disk.exists(&folder).unwrap());
+}
+
+/// What the journal holds is checked like files are, before any file is overwritten.
+#[test]
+fn journal__must_not_write_over_files_what_this_node_did_not_seal() {
+    const KIND: LogKind = LogKind::new("share journal");
+    let sealed = Node::with_two_keys_in_the_journal(Loss::Nothing);
+    let mut records = Vec::new();
+    let mut visit = |record: &[u8]| {
+        records.push(record.to_vec());
+        Ok(())
+    };
+    let path = sealed.path("journal.log");
+    let opened = AppendLog::open(sealed.storage(), &path, KIND, 1 << 20, &mut visit);
+    drop(opened.unwrap());
+    assert_eq!(records.len(), 4);
+    let files = sealed.disk.files(&sealed.path("key-shares"));
+    let intact = records.clone();
+    for place in [0, 1] {
+        // Of a share that is stored: its ciphertext and its seal. Of one that is certified: the
+        // certificate and the seal.
+        let length = intact[place].len();
+        for changed in [length - 1, length - 150] {
+            let mut records = intact.clone();
+            records[place][changed] ^= 1;
+            let disk = sealed.disk.restarted(Loss::Nothing);
+            let path = sealed.path("journal.log");
+            disk.remove_file(&path).unwrap();
+            AppendLog::create(&disk, &path, KIND).unwrap();
+            let disk = sealed.on(disk);
+            let log = AppendLog::open(disk.storage(), &path, KIND, 1 << 20, &mut |_| Ok(()));
+            let (log, _) = log.unwrap();
+            log.replace(records).unwrap().wait().unwrap();
+            drop(log);
+            let (keystore, report) = disk.open();
+            assert!(
+                report.damaged.is_empty(),
+                "{place} {changed}: {}",
+                report.damaged[0]
+            );
+            assert_opens(&keystore, 1);
+            assert_eq!(disk.disk.files(&disk.path("key-shares")), files);
+        }
+    }
+}
+
+#[test]
+fn a_journal_that_is_damaged__must_not_be_replaced_by_an_older_one() {
+    let node = Node::with_two_keys_in_the_journal(Loss::Nothing);
+    let journal = node.path("journal.log");
+    let length = node.disk.read_file(&journal, 1 << 20).unwrap().len();
+    for place in [0, 60, length - 1] {
+        let node = node.on(node.disk.restarted(Loss::Nothing));
+        node.disk.tamper(&journal, |bytes| bytes[place] ^= 1);
+        let refusal = node.refusal();
+        assert!(refusal.contains("journal.log"), "{refusal}");
+        assert!(refusal.contains("no other one in its place"), "{refusal}");
+        assert!(!refusal.contains("restore this file"), "{refusal}");
+    }
+    node.disk.remove_file(&journal).unwrap();
+    assert!(node.refusal().contains("no older one in its place"));
 }
 
 /// A keystore of before there was a journal starts with an empty one, once.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Condvar;
 use quorate_intent::{KeyCertificate, KeyStatement};
-use quorate_types::{Digest32, KeyId, NodeId};
+use quorate_types::{Digest32, KeyId, NodeId, SessionId};
 
 use crate::link_message::Settle;
 
@@ -33,6 +33,8 @@ pub(super) enum UnderWay {
     Release,
     /// The certificate.
     Activation,
+    /// The share is being dropped: nothing may be signed for it any more.
+    Dropping,
 }
 
 /// What can be done for a certificate now.
@@ -62,9 +64,22 @@ impl Gathering {
         Step::Wait
     }
 
-    /// Whether the share may still be dropped: nobody is known to have signed, and we do not.
+    /// Whether the share may still be dropped: nobody is known to have signed, we do not, and nobody
+    /// drops it already.
     pub(super) fn is_unsigned(&self) -> bool {
-        self.signatures.is_empty() && self.under_way != Some(UnderWay::Release)
+        let busy = matches!(self.under_way, Some(UnderWay::Release | UnderWay::Dropping));
+        self.signatures.is_empty() && !busy
+    }
+
+    pub(super) fn is_dropping(&self) -> bool {
+        self.under_way == Some(UnderWay::Dropping)
+    }
+
+    /// The step that was under way failed, or is done.
+    fn end(&mut self, step: UnderWay) {
+        if self.under_way == Some(step) {
+            self.under_way = None;
+        }
     }
 
     /// Members that this step waits for: for their shares, then for their signatures.
@@ -138,6 +153,63 @@ impl Inner {
         self.gathering
             .get_mut(&key)
             .expect("it was there, or was put there above")
+    }
+
+    /// Our signature is on record, or could not be recorded (none).
+    pub(super) fn end_release(
+        &mut self,
+        key: KeyId,
+        digest: Digest32,
+        me: &NodeId,
+        signature: Option<[u8; 64]>,
+    ) {
+        let same = |gathering: &&mut Gathering| gathering.digest == digest;
+        if let Some(gathering) = self.gathering.get_mut(&key).filter(same) {
+            gathering.end(UnderWay::Release);
+            if let Some(signature) = signature {
+                gathering.signatures.insert(me.clone(), signature);
+            }
+        }
+    }
+
+    /// The certificate could not be stored.
+    pub(super) fn end_activation(&mut self, key: KeyId) {
+        if let Some(gathering) = self.gathering.get_mut(&key) {
+            gathering.end(UnderWay::Activation);
+        }
+    }
+
+    /// Begins to drop a share that nobody signed, of a session that does not run: from here on nothing is
+    /// signed for it. Returns its session and statement. What begins here must end by
+    /// [`Self::end_drop`].
+    pub(super) fn begin_drop(
+        &mut self,
+        key: KeyId,
+        runs: impl FnOnce(SessionId) -> bool,
+    ) -> Option<(SessionId, Digest32)> {
+        let gathering = self.gathering.get_mut(&key)?;
+        let session = gathering.statement.session;
+        if !gathering.is_unsigned() || runs(session) {
+            return None;
+        }
+        gathering.under_way = Some(UnderWay::Dropping);
+        Some((session, gathering.digest))
+    }
+
+    /// The share is dropped, or could not be. Another gathering of the key stays.
+    pub(super) fn end_drop(&mut self, key: KeyId, digest: Digest32, dropped: bool) {
+        let same = |gathering: &&mut Gathering| gathering.digest == digest;
+        let Some(gathering) = self.gathering.get_mut(&key).filter(same) else {
+            return;
+        };
+        if !gathering.is_dropping() {
+            return;
+        }
+        gathering.end(UnderWay::Dropping);
+        if dropped {
+            gathering.changed.notify_all();
+            self.gathering.remove(&key);
+        }
     }
 
     /// What came early about a key.

@@ -142,3 +142,52 @@ fn a_settlement_under_way__must_not_be_dropped_nor_begun_twice() {
     assert!(matches!(gathering.take_step(&me), Step::Activate(_)));
     assert!(matches!(gathering.take_step(&me), Step::Wait));
 }
+
+#[test]
+fn a_share_that_is_being_dropped__must_not_be_signed_nor_dropped_twice() {
+    let (mut inner, me) = (Inner::default(), node("p1"));
+    let digest = digest_of(&statement(1));
+    inner.gather(statement(1), digest, &me);
+    assert_eq!(inner.begin_drop(key(1), |_| true), None, "its session runs");
+    let begun = inner.begin_drop(key(1), |_| false);
+    assert_eq!(begun, Some((statement(1).session, digest)));
+    assert_eq!(inner.begin_drop(key(1), |_| false), None);
+    let gathering = inner.gathering.get_mut(&key(1)).unwrap();
+    gathering.stored.insert(node("p2"));
+    assert!(matches!(gathering.take_step(&me), Step::Wait));
+    // A certificate that could not be stored meanwhile does not end it.
+    inner.end_activation(key(1));
+    assert!(inner.gathering[&key(1)].is_dropping());
+    // It could not be dropped: all goes on.
+    inner.end_drop(key(1), digest, false);
+    let gathering = inner.gathering.get_mut(&key(1)).unwrap();
+    assert!(matches!(gathering.take_step(&me), Step::Release));
+    assert_eq!(
+        inner.begin_drop(key(1), |_| false),
+        None,
+        "it may be signed"
+    );
+    inner.end_release(key(1), digest, &me, None);
+    // Another run took its place while it was dropped: that one stays.
+    assert!(inner.begin_drop(key(1), |_| false).is_some());
+    let other = digest_of(&statement(2));
+    inner.gather(statement(2), other, &me);
+    inner.end_drop(key(1), digest, true);
+    assert_eq!(inner.gathering[&key(1)].digest, other);
+    assert!(inner.begin_drop(key(1), |_| false).is_some());
+    inner.end_drop(key(1), other, true);
+    assert!(inner.gathering.is_empty());
+}
+
+#[test]
+fn a_signature_of_ours__must_not_count_for_another_statement() {
+    let (mut inner, me) = (Inner::default(), node("p1"));
+    let (first, second) = (digest_of(&statement(1)), digest_of(&statement(2)));
+    inner.gather(statement(1), first, &me);
+    // While the record of the first was written, another run of the key took its place.
+    inner.gather(statement(2), second, &me);
+    inner.end_release(key(1), first, &me, Some([7; 64]));
+    assert!(inner.gathering[&key(1)].signatures.is_empty());
+    inner.end_release(key(1), second, &me, Some([8; 64]));
+    assert_eq!(inner.gathering[&key(1)].signatures.get(&me), Some(&[8; 64]));
+}
