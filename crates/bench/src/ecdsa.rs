@@ -56,6 +56,17 @@ pub(crate) fn measure(effort: Effort, stage: &mut Stage, report: &mut EngineRepo
     Ok(())
 }
 
+/// Our signer of the smallest committee, and nothing else.
+pub(crate) fn measure_signer(
+    effort: Effort,
+    stage: &mut Stage,
+    report: &mut EngineReport,
+) -> Result<()> {
+    let [(t, n), ..] = COMMITTEES;
+    let committee = Committee::new(stage, t, n)?;
+    report.compare(effort, vec![contestant(stage, &committee)])
+}
+
 /// A row of this section.
 pub(crate) fn subject(engine: &'static str, what: String, parties: u8) -> Subject {
     let section = SECTION;

@@ -4,7 +4,10 @@
 use std::hint::black_box;
 
 use anyhow::{Result, ensure};
-use quorate_kernels::{CheckHash, Residue, Row, Tccr, WideSum, multiply_base, transpose};
+use quorate_kernels::{
+    CheckHash, Corrections, Group, Residue, Row, SIDE_BY_SIDE, Tccr, Triple, combine, correct,
+    multiply_base, transpose,
+};
 use quorate_verify::{EcdsaSignature, recover_ecdsa, verify_bip340, verify_ecdsa, verify_ed25519};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng as _;
@@ -19,6 +22,11 @@ use crate::stage::Stage;
 const OTS: usize = 416;
 /// Base OTs: rows of an extension.
 const ROWS: usize = 128;
+/// `a + b·λ` for two numbers of 64 bits: what a challenge of the input check is.
+const SHORT: [u8; 32] = [
+    0x03, 0x17, 0x69, 0x0f, 0xf1, 0x4e, 0x57, 0x74, 0x4c, 0x2d, 0x33, 0x61, 0x96, 0xc3, 0x78, 0xb8,
+    0xc1, 0x25, 0xc4, 0x32, 0xed, 0x8f, 0x39, 0x60, 0x8c, 0xa7, 0xb7, 0xc0, 0x2e, 0x98, 0x69, 0x5c,
+];
 /// Bytes of one message of corrections, which is hashed once: 416 · 3 · 32.
 const LONG: usize = 39_936;
 
@@ -87,38 +95,54 @@ fn extension(bench: &mut Bench<'_>, rng: &mut ChaCha20Rng) -> Result<()> {
     })?;
 
     let keys = [block(rng), block(rng)];
+    let mut folded = [[0; 2]; ROWS];
     bench.row(OURS, "check hash, 128 rows", || {
         let check = CheckHash::new(black_box(keys));
-        for row in rows.iter() {
-            black_box(check.fold(black_box(row)));
-        }
+        check.fold_all(black_box(rows.as_slice()), black_box(&mut folded));
     })
 }
 
 fn products(bench: &mut Bench<'_>, rng: &mut ChaCha20Rng) -> Result<()> {
-    let gadget: Vec<Residue> = (0..OTS).map(|_| residue(rng)).collect();
-    let values: Vec<[Residue; 3]> = (0..OTS)
-        .map(|_| std::array::from_fn(|_| residue(rng)))
-        .collect();
-    bench.row(OURS, "832 products, two sums", || {
-        let (mut first_sum, mut second_sum) = (WideSum::new(), WideSum::new());
-        for (entry, [first, second, _]) in gadget.iter().zip(black_box(&values)) {
-            first_sum.add_product(entry, first);
-            second_sum.add_product(entry, second);
-        }
-        black_box([first_sum.reduce(), second_sum.reduce()]);
+    let groups = OTS / SIDE_BY_SIDE;
+    let mut triples = || -> Vec<Group<Triple>> {
+        let mut triple = || std::array::from_fn(|_| block(rng));
+        (0..groups)
+            .map(|_| std::array::from_fn(|_| triple()))
+            .collect()
+    };
+    let (zeros, ones) = (triples(), triples());
+    let inputs = std::array::from_fn(|_| residue(rng));
+    let mut tau = vec![[[0; 96]; SIDE_BY_SIDE]; groups];
+    bench.row(OURS, "3 x 416 corrections", || {
+        correct(&zeros, &ones, black_box(&inputs), black_box(&mut tau));
     })?;
 
-    let theta = [residue(rng), residue(rng)];
-    bench.row(OURS, "416 combined and reduced", || {
-        let [theta_first, theta_second] = black_box(&theta);
-        for [first, second, third] in black_box(&values) {
-            let mut sum = WideSum::new();
-            sum.add_product(theta_first, first);
-            sum.add_product(theta_second, second);
-            sum.add(third);
-            black_box(sum.reduce());
-        }
+    let mut entries = || std::array::from_fn(|_| residue(rng));
+    let gadget: Vec<Group<Residue>> = (0..groups).map(|_| entries()).collect();
+    let theta = [block(rng), block(rng)];
+    let mut combined = vec![[[0; 32]; SIDE_BY_SIDE]; groups];
+    bench.row(OURS, "416 combined, two sums, sender", || {
+        let mut sums = Default::default();
+        combine(&zeros, None, &gadget, &theta, &mut combined, &mut sums);
+        black_box(sums.map(|sum| sum.reduce()));
+    })?;
+    let choices: [u8; OTS / SIDE_BY_SIDE] = bytes(rng);
+    let corrections = Corrections {
+        choices: &choices,
+        tau: &tau,
+        eta: residue(rng),
+    };
+    bench.row(OURS, "416 combined, two sums, receiver", || {
+        let (mut sums, corrections) = (Default::default(), Some(&corrections));
+        combine(
+            &zeros,
+            corrections,
+            &gadget,
+            &theta,
+            &mut combined,
+            &mut sums,
+        );
+        black_box(sums.map(|sum| sum.reduce()));
     })
 }
 
@@ -138,7 +162,19 @@ fn points(bench: &mut Bench<'_>, rng: &mut ChaCha20Rng) -> Result<()> {
             black_box(&point),
             black_box(&scalar),
         ));
-    })
+    })?;
+    let factor = secp256k1::Scalar::from_be_bytes(bytes(rng))?;
+    bench.row("libsecp256k1", "public multiple of any point", || {
+        let _ = black_box(black_box(point).mul_tweak(black_box(&factor)));
+    })?;
+    let factor = secp256k1::Scalar::from_be_bytes(SHORT)?;
+    bench.row(
+        "libsecp256k1",
+        "public multiple of any point, short",
+        || {
+            let _ = black_box(black_box(point).mul_tweak(black_box(&factor)));
+        },
+    )
 }
 
 fn signatures(bench: &mut Bench<'_>, rng: &mut ChaCha20Rng) -> Result<()> {

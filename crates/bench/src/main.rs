@@ -42,17 +42,39 @@ struct Arguments {
     /// Measure everything, but briefly: the figures are rough.
     #[arg(long)]
     quick: bool,
+    /// Measure only this: for work on the engine.
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+}
+
+/// A part of what is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// The inner loops.
+    Kernels,
+    /// Our ECDSA signer of 2-of-3.
+    Signer,
 }
 
 fn main() -> anyhow::Result<()> {
-    let Arguments { save, quick } = Arguments::parse();
+    let Arguments { save, quick, only } = Arguments::parse();
     let effort = if quick { Effort::QUICK } else { Effort::FULL };
     let (mut report, mut stage) = (EngineReport::new(quick), Stage::new());
 
-    kernels::measure(effort, &mut stage, &mut report).context("kernels")?;
-    keygen::measure(effort, &mut stage, &mut report).context("key generation")?;
-    ecdsa::measure(effort, &mut stage, &mut report).context("ECDSA")?;
-    schnorr::measure(effort, &mut stage, &mut report).context("Schnorr")?;
+    if only != Some(Part::Signer) {
+        kernels::measure(effort, &mut stage, &mut report).context("kernels")?;
+    }
+    match only {
+        Some(Part::Kernels) => {}
+        Some(Part::Signer) => {
+            ecdsa::measure_signer(effort, &mut stage, &mut report).context("ECDSA")?;
+        }
+        None => {
+            keygen::measure(effort, &mut stage, &mut report).context("key generation")?;
+            ecdsa::measure(effort, &mut stage, &mut report).context("ECDSA")?;
+            schnorr::measure(effort, &mut stage, &mut report).context("Schnorr")?;
+        }
+    }
 
     report.finish();
     println!("{}", report.table());

@@ -198,6 +198,21 @@ impl Chain {
         }
     }
 
+    /// As [`Self::assemble`], for signatures that were verified under the key, recovery id included.
+    pub(crate) fn assemble_verified(
+        self,
+        key: &KeyContext<'_>,
+        payload: &[u8],
+        signatures: &[Signature],
+    ) -> Result<SignedTransaction, Refusal> {
+        match self {
+            Self::Ethereum(network) => {
+                ethereum::assemble_verified(network, key.public_key, payload, signatures)
+            }
+            other => other.assemble(key, payload, signatures),
+        }
+    }
+
     /// What an unsigned transaction does, and what is signed for it.
     pub(crate) fn transaction(
         self,

@@ -91,6 +91,20 @@ pub fn assemble(
     key.chain.assemble(key, payload, signatures)
 }
 
+/// As [`assemble`], for signatures that the caller has verified as those of `key`: ECDSA by
+/// recovering exactly its public key, which also fixes the recovery id. The sender is then the
+/// key's address, and nothing is recovered again.
+///
+/// # Errors
+/// As [`assemble`].
+pub fn assemble_verified(
+    key: &KeyContext<'_>,
+    payload: &[u8],
+    signatures: &[Signature],
+) -> Result<SignedTransaction, Refusal> {
+    key.chain.assemble_verified(key, payload, signatures)
+}
+
 impl Effect {
     /// The names of what is signed, one for each signature, in order.
     #[must_use]

@@ -13,7 +13,7 @@ mod rlp;
 mod transaction;
 
 use quorate_types::Digest32;
-use quorate_verify::recover_ecdsa;
+use quorate_verify::{EcdsaSignature, recover_ecdsa};
 use sha3::{Digest, Keccak256};
 
 pub(crate) use address::address_of;
@@ -39,26 +39,57 @@ pub(crate) fn assemble(
     payload: &[u8],
     signatures: &[Signature],
 ) -> Result<SignedTransaction, Refusal> {
-    let transaction = decode::unsigned(network, payload)?;
-    let [Signature::Ecdsa(signature)] = signatures else {
-        return Err(Refusal::SignatureCount {
-            needed: 1,
-            found: signatures.len(),
-        });
-    };
-    let y_is_odd = match signature.recovery_id() {
-        0 => false,
-        1 => true,
-        other => return Err(Refusal::RecoveryId(other)),
-    };
-    let sender = recover_ecdsa(keccak256(payload).as_bytes(), signature)
+    let assembled = Assembled::new(network, payload, signatures)?;
+    let sender = recover_ecdsa(keccak256(payload).as_bytes(), assembled.signature)
         .map_err(Refusal::InvalidSignature)?;
-    let bytes = transaction.encode_signed(signature.r(), signature.s(), y_is_odd);
-    Ok(SignedTransaction {
-        tx_id: format!("0x{}", keccak256(&bytes)),
-        from: address_of(&sender)?,
-        bytes,
-    })
+    assembled.from(&sender)
+}
+
+/// As [`assemble`], without recovering the sender a second time.
+pub(crate) fn assemble_verified(
+    network: EthereumNetwork,
+    public_key: &[u8],
+    payload: &[u8],
+    signatures: &[Signature],
+) -> Result<SignedTransaction, Refusal> {
+    Assembled::new(network, payload, signatures)?.from(public_key)
+}
+
+/// The signature in its place.
+struct Assembled<'a> {
+    signature: &'a EcdsaSignature,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Assembled<'a> {
+    fn new(
+        network: EthereumNetwork,
+        payload: &[u8],
+        signatures: &'a [Signature],
+    ) -> Result<Self, Refusal> {
+        let transaction = decode::unsigned(network, payload)?;
+        let [Signature::Ecdsa(signature)] = signatures else {
+            return Err(Refusal::SignatureCount {
+                needed: 1,
+                found: signatures.len(),
+            });
+        };
+        let y_is_odd = match signature.recovery_id() {
+            0 => false,
+            1 => true,
+            other => return Err(Refusal::RecoveryId(other)),
+        };
+        let bytes = transaction.encode_signed(signature.r(), signature.s(), y_is_odd);
+        Ok(Self { signature, bytes })
+    }
+
+    fn from(self, sender: &[u8]) -> Result<SignedTransaction, Refusal> {
+        Ok(SignedTransaction {
+            tx_id: format!("0x{}", keccak256(&self.bytes)),
+            from: address_of(sender)?,
+            bytes: self.bytes,
+        })
+    }
 }
 
 fn keccak256(bytes: &[u8]) -> Digest32 {

@@ -32,7 +32,7 @@ mod uint256;
 pub use bitcoin::BitcoinNetwork;
 pub use chain::{Chain, DEFAULT_ADDRESS_KIND};
 pub use decoded::{Asset, Decoded, EffectKind, Fact, Output, Warning};
-pub use effect::{Effect, assemble, effect_of};
+pub use effect::{Effect, assemble, assemble_verified, effect_of};
 pub use ethereum::EthereumNetwork;
 pub use fee_limits::FeeLimits;
 pub use key_context::KeyContext;

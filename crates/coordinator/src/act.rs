@@ -70,6 +70,11 @@ impl Acts {
         !self.pace.lock().admits(running)
     }
 
+    /// What a signature takes without a queue, once some were made.
+    pub(crate) fn signing_pace(&self) -> Option<Duration> {
+        self.pace.lock().alone()
+    }
+
     /// Acts that say something about a queue: those that make signatures and are not stuck. Keys are
     /// made for minutes, and acts that wait for dead nodes keep nobody else waiting.
     fn paced(&self, now: Instant) -> usize {

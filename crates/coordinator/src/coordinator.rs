@@ -155,6 +155,13 @@ impl Coordinator {
         self.acts.is_overloaded()
     }
 
+    /// What a signature takes where none waits for another, as measured since the start: the limit
+    /// on acts at one time follows it. `None` before the first ones.
+    #[must_use]
+    pub fn signing_pace(&self) -> Option<Duration> {
+        self.acts.signing_pace()
+    }
+
     /// How many nodes are how well.
     #[must_use]
     pub fn cluster_health(&self) -> ClusterHealth {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_api::rest::{SignRequest, SignResult};
-use quorate_chains::assemble;
+use quorate_chains::assemble_verified;
 use quorate_intent::Sign;
 use quorate_store::IntentState;
 use quorate_types::{Digest32, MessageType};
@@ -174,7 +174,7 @@ impl Started {
         result.signed_at = Some(signed.signed_at.seconds().to_rfc3339());
         if self.sign.message_type == MessageType::Transaction {
             let context = self.key.context();
-            let transaction = assemble(&context, &self.sign.payload, &signed.signatures)?;
+            let transaction = assemble_verified(&context, &self.sign.payload, &signed.signatures)?;
             if self.key.address.as_ref() != Some(&transaction.from) {
                 return Err(CoordinatorError::bug(
                     "the transaction's sender is not the key",

@@ -59,7 +59,7 @@ impl<G: Group> FeldmanCommitment<G> {
     /// The encoded points, constant term first.
     #[must_use]
     pub fn encode(&self) -> Vec<Vec<u8>> {
-        self.points.iter().map(G::point_to_bytes).collect()
+        G::points_to_bytes(&self.points)
     }
 
     /// `a_0 · G`.
@@ -76,6 +76,16 @@ impl<G: Group> FeldmanCommitment<G> {
         self.points.iter().rev().fold(G::identity(), |sum, point| {
             G::mul_small(index.get(), &sum) + *point
         })
+    }
+
+    /// The values at 0, 1, … `last`: the public key and everybody's public share.
+    #[must_use]
+    pub fn values_to(&self, last: PartyIndex) -> Vec<G::Point> {
+        let shares = (1..=last.get()).filter_map(PartyIndex::new);
+        let shares = shares.map(|index| self.evaluate(index));
+        std::iter::once(*self.constant_term())
+            .chain(shares)
+            .collect()
     }
 
     /// Whether `share` is `f(index)` (row B6).

@@ -67,6 +67,25 @@ pub trait Group: Copy + Eq + Send + Sync + 'static {
     /// [`Group::point_from_bytes`] refuses.
     fn point_to_bytes(point: &Self::Point) -> Vec<u8>;
 
+    /// The encodings of several points, as [`Group::point_to_bytes`] gives them one by one.
+    #[must_use]
+    fn points_to_bytes(points: &[Self::Point]) -> Vec<Vec<u8>> {
+        points.iter().map(Self::point_to_bytes).collect()
+    }
+
+    /// `base · G + factor · point`.
+    ///
+    /// # Security
+    /// May take time that depends on all of them, which must be public.
+    #[must_use]
+    fn mul_add_public(
+        base: &Self::Scalar,
+        factor: &Self::Scalar,
+        point: &Self::Point,
+    ) -> Self::Point {
+        Self::mul_base(base) + *point * *factor
+    }
+
     /// Decodes a compressed point; `None` unless it is canonical, in the prime-order group and not
     /// the identity.
     fn point_from_bytes(bytes: &[u8]) -> Option<Self::Point>;

@@ -5,7 +5,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::group::{Ed25519, Group, Secp256k1};
-use crate::public_key_package::{PublicKeyPackage, SecretName};
+use crate::public_key_package::{PublicKeyPackage, PublicSharing, SecretName};
 use crate::scalar::SecretScalar;
 
 /// Longest canonical encoding of a share in bytes: secp256k1 with 20 parties is 1,494.
@@ -98,6 +98,44 @@ impl KeyShare {
         };
         share.check()?;
         Ok(share)
+    }
+
+    /// Puts together and checks a share whose public points, X and everybody's public share and K and
+    /// everybody's, are computed and not encoded yet. Makes every check of [`Self::new`], and spares
+    /// decoding what it encodes itself.
+    ///
+    /// # Errors
+    /// [`InvalidKeyShare`].
+    pub fn of_points<G: Group>(
+        index: PartyIndex,
+        threshold: Threshold,
+        [(x, x_points), (k, k_points)]: [(&SecretScalar<G>, &[G::Point]); 2],
+        chain_code: [u8; 32],
+    ) -> Result<Self, InvalidKeyShare> {
+        if index.get() > threshold.max_signers() {
+            return Err(InvalidKeyShare::IndexOutOfRange { index });
+        }
+        let sharing = |secret, share: &SecretScalar<G>, points: &[G::Point]| {
+            let sharing = PublicSharing::of_points::<G>(secret, threshold, points)?;
+            let own = points.get(usize::from(index.get()));
+            if own != Some(&share.public()) {
+                return Err(InvalidKeyShare::ShareMismatch { secret });
+            }
+            Ok(sharing)
+        };
+        let package = PublicKeyPackage {
+            curve: G::CURVE,
+            threshold,
+            x: sharing(SecretName::SigningKey, x, x_points)?,
+            k: sharing(SecretName::DerivationKey, k, k_points)?,
+            chain_code,
+        };
+        Ok(Self {
+            index,
+            x: x.to_bytes(),
+            k: k.to_bytes(),
+            package,
+        })
     }
 
     /// Whose share it is.

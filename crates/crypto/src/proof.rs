@@ -28,6 +28,8 @@ pub struct Statement<'a> {
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProofOfPossession<G: Group> {
     nonce_point: G::Point,
+    /// Its encoding, which is hashed and sent.
+    nonce_bytes: Vec<u8>,
     response: G::Scalar,
 }
 
@@ -42,11 +44,24 @@ impl<G: Group> ProofOfPossession<G> {
         secret: &SecretScalar<G>,
         rng: &mut dyn CryptoRng,
     ) -> Self {
+        Self::prove_encoded(statement, secret, &G::point_to_bytes(&secret.public()), rng)
+    }
+
+    /// [`Self::prove`] for a prover that has encoded `secret · G` already.
+    #[must_use]
+    pub fn prove_encoded(
+        statement: Statement<'_>,
+        secret: &SecretScalar<G>,
+        encoded: &[u8],
+        rng: &mut dyn CryptoRng,
+    ) -> Self {
         let nonce = SecretScalar::<G>::random(rng);
         let nonce_point = nonce.public();
-        let e = statement.challenge::<G>(&secret.public(), &nonce_point);
+        let nonce_bytes = G::point_to_bytes(&nonce_point);
+        let e = statement.challenge::<G>(encoded, &nonce_bytes);
         Self {
             nonce_point,
+            nonce_bytes,
             response: *nonce.expose() + e * *secret.expose(),
         }
     }
@@ -54,14 +69,25 @@ impl<G: Group> ProofOfPossession<G> {
     /// Whether the prover knew the discrete logarithm of `point`: `s·G = R + e·point`.
     #[must_use]
     pub fn verifies(&self, statement: Statement<'_>, point: &G::Point) -> bool {
-        let e = statement.challenge::<G>(point, &self.nonce_point);
-        G::mul_base(&self.response) == self.nonce_point + *point * e
+        self.verifies_encoded(statement, point, &G::point_to_bytes(point))
+    }
+
+    /// [`Self::verifies`] for a point that was decoded from `encoded`.
+    #[must_use]
+    pub fn verifies_encoded(
+        &self,
+        statement: Statement<'_>,
+        point: &G::Point,
+        encoded: &[u8],
+    ) -> bool {
+        let e = statement.challenge::<G>(encoded, &self.nonce_bytes);
+        G::mul_add_public(&self.response, &-e, point) == self.nonce_point
     }
 
     /// `R ‖ s`.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = G::point_to_bytes(&self.nonce_point);
+        let mut bytes = self.nonce_bytes.clone();
         bytes.extend_from_slice(&G::scalar_to_bytes(&self.response));
         bytes
     }
@@ -72,13 +98,14 @@ impl<G: Group> ProofOfPossession<G> {
         let (point, scalar) = bytes.split_at_checked(G::CURVE.point_length())?;
         Some(Self {
             nonce_point: G::point_from_bytes(point)?,
+            nonce_bytes: point.to_vec(),
             response: G::scalar_from_bytes(scalar.try_into().ok()?)?,
         })
     }
 }
 
 impl Statement<'_> {
-    fn challenge<G: Group>(&self, point: &G::Point, nonce_point: &G::Point) -> G::Scalar {
+    fn challenge<G: Group>(&self, point: &[u8], nonce_point: &[u8]) -> G::Scalar {
         challenge::<G>(
             b"quorate proof of possession v1",
             &[
@@ -86,8 +113,8 @@ impl Statement<'_> {
                 self.context.as_bytes(),
                 &[self.dealer.get()],
                 self.secret.as_str().as_bytes(),
-                &G::point_to_bytes(point),
-                &G::point_to_bytes(nonce_point),
+                point,
+                nonce_point,
             ],
         )
     }

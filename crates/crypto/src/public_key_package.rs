@@ -107,6 +107,31 @@ impl PublicKeyPackage {
 }
 
 impl PublicSharing {
+    /// The sharing whose public key and public shares are `points`, in this order, checked.
+    ///
+    /// # Errors
+    /// As [`PublicKeyPackage::check`]: a point is the identity, their number is wrong, or they do not
+    /// lie on one polynomial of degree exactly t − 1.
+    pub fn of_points<G: Group>(
+        secret: SecretName,
+        threshold: Threshold,
+        points: &[G::Point],
+    ) -> Result<Self, InvalidKeyShare> {
+        if points.len() != usize::from(threshold.max_signers()) + 1 {
+            return Err(InvalidKeyShare::WrongNumberOfShares { secret });
+        }
+        if points.contains(&G::identity()) {
+            return Err(InvalidKeyShare::InvalidPoint { secret });
+        }
+        check_degree::<G>(secret, threshold, points)?;
+        let mut encoded = G::points_to_bytes(points);
+        let verifying_shares = encoded.split_off(1);
+        Ok(Self {
+            public_key: encoded.pop().unwrap_or_default(),
+            verifying_shares,
+        })
+    }
+
     fn check<G: Group>(
         &self,
         secret: SecretName,
@@ -120,12 +145,7 @@ impl PublicSharing {
             .map(|bytes| G::point_from_bytes(bytes))
             .collect::<Option<Vec<_>>>()
             .ok_or(InvalidKeyShare::InvalidPoint { secret })?;
-        let degree = usize::from(threshold.min_signers()) - 1;
-        if has_exact_degree::<G>(&points, degree) {
-            Ok(())
-        } else {
-            Err(InvalidKeyShare::NotOnePolynomial { secret })
-        }
+        check_degree::<G>(secret, threshold, &points)
     }
 
     fn write(&self, out: &mut Writer) {
@@ -145,6 +165,19 @@ impl PublicSharing {
             public_key,
             verifying_shares,
         })
+    }
+}
+
+fn check_degree<G: Group>(
+    secret: SecretName,
+    threshold: Threshold,
+    points: &[G::Point],
+) -> Result<(), InvalidKeyShare> {
+    let degree = usize::from(threshold.min_signers()) - 1;
+    if has_exact_degree::<G>(points, degree) {
+        Ok(())
+    } else {
+        Err(InvalidKeyShare::NotOnePolynomial { secret })
     }
 }
 

@@ -38,9 +38,16 @@ impl<G: Group> Dealer<G> {
                 dealer,
                 secret,
             };
-            ProofOfPossession::<G>::decode(&opening.secret(secret).proof).is_some_and(|proof| {
-                proof.verifies(statement, self.commitment(secret).constant_term())
-            })
+            let opening = opening.secret(secret);
+            let (Some(encoded), Some(proof)) = (
+                opening.commitments.first(),
+                ProofOfPossession::<G>::decode(&opening.proof),
+            ) else {
+                return false;
+            };
+            // What was decoded from these bytes (2.3).
+            let point = self.commitment(secret).constant_term();
+            proof.verifies_encoded(statement, point, encoded)
         })
     }
 

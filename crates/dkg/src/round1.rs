@@ -10,6 +10,7 @@ use quorate_protocol::{Abort, Inbox, Roster};
 use quorate_types::{Digest32, PartyIndex};
 use rand_core::CryptoRng;
 
+use crate::dealer::Dealer;
 use crate::message::{Commitment, Opening, SecretOpening};
 use crate::round2::Round2;
 use crate::run::Run;
@@ -24,6 +25,7 @@ pub(crate) struct Polynomials<G: Group> {
 pub struct Round1<G: Group> {
     run: Run,
     polynomials: Polynomials<G>,
+    dealer: Dealer<G>,
     opening: Opening,
 }
 
@@ -41,9 +43,14 @@ impl<G: Group> Round1<G> {
             k: Polynomial::random(t, rng),
         };
         // 1.2, 1.3 Commit to each, and prove that we know its constant term.
+        let dealer = Dealer {
+            x: FeldmanCommitment::to(&polynomials.x),
+            k: FeldmanCommitment::to(&polynomials.k),
+        };
+        let (x, k) = (SecretName::SigningKey, SecretName::DerivationKey);
         let mut opening = Opening {
-            x: open(&run, SecretName::SigningKey, &polynomials.x, rng),
-            k: open(&run, SecretName::DerivationKey, &polynomials.k, rng),
+            x: open(&run, x, &polynomials.x, &dealer.x, rng)?,
+            k: open(&run, k, &polynomials.k, &dealer.k, rng)?,
             chain_code: [0; 32],
             salt: [0; 32],
         };
@@ -54,6 +61,7 @@ impl<G: Group> Round1<G> {
         let round = Self {
             run,
             polynomials,
+            dealer,
             opening,
         };
         Ok((round, commitment))
@@ -67,12 +75,14 @@ impl<G: Group> Round1<G> {
         let Self {
             run,
             polynomials,
+            dealer,
             opening,
         } = self;
         let commitments: BTreeMap<PartyIndex, Commitment> = commitments.into_map();
         let next = Round2 {
             run,
             polynomials,
+            dealer,
             opening: opening.clone(),
             commitments,
         };
@@ -84,16 +94,20 @@ fn open<G: Group>(
     run: &Run,
     secret: SecretName,
     polynomial: &Polynomial<G>,
+    commitment: &FeldmanCommitment<G>,
     rng: &mut dyn CryptoRng,
-) -> SecretOpening {
+) -> Result<SecretOpening, Abort> {
     let statement = Statement {
         context: &run.context,
         dealer: run.me(),
         secret,
     };
-    let proof = ProofOfPossession::prove(statement, polynomial.contribution(), rng);
-    SecretOpening {
-        commitments: FeldmanCommitment::to(polynomial).encode(),
-        proof: proof.encode(),
-    }
+    let commitments = commitment.encode();
+    let constant_term = commitments
+        .first()
+        .ok_or_else(|| Abort::local("a polynomial without coefficients"))?;
+    let contribution = polynomial.contribution();
+    let proof =
+        ProofOfPossession::prove_encoded(statement, contribution, constant_term, rng).encode();
+    Ok(SecretOpening { commitments, proof })
 }

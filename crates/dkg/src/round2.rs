@@ -18,6 +18,7 @@ use crate::run::Run;
 pub struct Round2<G: Group> {
     pub(crate) run: Run,
     pub(crate) polynomials: Polynomials<G>,
+    pub(crate) dealer: Dealer<G>,
     pub(crate) opening: Opening,
     pub(crate) commitments: BTreeMap<PartyIndex, Commitment>,
 }
@@ -41,6 +42,7 @@ impl<G: Group> Round2<G> {
         let Self {
             run,
             polynomials,
+            dealer: own_dealer,
             opening: own,
             commitments,
         } = self;
@@ -63,10 +65,6 @@ impl<G: Group> Round2<G> {
         everyone.insert(run.me(), &own);
         refuse_repeated(&everyone, run.me())?;
         // 2.6 The sums are keys, and polynomials of degree exactly t - 1.
-        let own_dealer = Dealer {
-            x: FeldmanCommitment::to(&polynomials.x),
-            k: FeldmanCommitment::to(&polynomials.k),
-        };
         let sums = add_up(dealers.values().chain([&own_dealer]))?;
         dealers.insert(run.me(), own_dealer);
         // 2.7 Deal f_i(j) to party j, keep f_i(i), drop f_i.

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use quorate_crypto::{
-    FeldmanCommitment, Group, KeyShare, PublicKeyPackage, PublicSharing, SecretName, SecretScalar,
-};
+use quorate_crypto::{Group, KeyShare, SecretName, SecretScalar};
 use quorate_protocol::{Abort, Inbox};
 use quorate_types::{Digest32, PartyIndex};
 
@@ -56,10 +54,11 @@ impl<G: Group> Round3<G> {
         };
         Abort::if_any(shares.failing(fits), reason::WRONG_SHARE)?;
         // 3.3 Our share of the key is the sum of our shares of all dealers.
-        let package = self.package();
+        let [x_points, k_points] = self.public_points()?;
         let x = add_up(self.own_x, shares, SecretName::SigningKey)?;
         let k = add_up(self.own_k, shares, SecretName::DerivationKey)?;
-        let key_share = KeyShare::new(me, &x, &k, package)
+        let parts = [(&x, x_points.as_slice()), (&k, k_points.as_slice())];
+        let key_share = KeyShare::of_points::<G>(me, self.run.threshold, parts, self.chain_code)
             .map_err(|_| Abort::local("the sum of checked shares is not a valid key share"))?;
         Ok(DkgOutput {
             key_share,
@@ -68,23 +67,10 @@ impl<G: Group> Round3<G> {
     }
 
     /// 3.4 Public keys and public shares, from the sum of all commitments.
-    fn package(&self) -> PublicKeyPackage {
-        let sharing = |sum: &FeldmanCommitment<G>| PublicSharing {
-            public_key: G::point_to_bytes(sum.constant_term()),
-            verifying_shares: self
-                .run
-                .roster
-                .parties()
-                .map(|party| G::point_to_bytes(&sum.evaluate(party)))
-                .collect(),
-        };
-        PublicKeyPackage {
-            curve: G::CURVE,
-            threshold: self.run.threshold,
-            x: sharing(&self.sums.x),
-            k: sharing(&self.sums.k),
-            chain_code: self.chain_code,
-        }
+    fn public_points(&self) -> Result<[Vec<G::Point>; 2], Abort> {
+        let last = PartyIndex::new(self.run.threshold.max_signers())
+            .ok_or_else(|| Abort::local("a committee has members"))?;
+        Ok([&self.sums.x, &self.sums.k].map(|sum| sum.values_to(last)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Group operations by libsecp256k1, and points on the wire.
 //!
-//! Multiplications here are constant-time: `ecmult_gen` for the base point, `ecmult_const` (behind
-//! ECDH) for any other. Additions are of points that become public. Cheaper than `k256`'s by half:
+//! Multiplications by secrets are constant-time: `ecmult_gen` for the base point, `ecmult_const`
+//! (behind ECDH) for any other. Additions are of points that become public. Cheaper than `k256`'s by half:
 //! `docs/protocols/dkls23.md` §5.
 
 use k256::Scalar;
@@ -35,6 +35,22 @@ impl Drop for Factor {
     }
 }
 
+/// A number that everybody may know. A type of its own, so that no secret is multiplied by
+/// [`multiply_public`] by accident: whoever makes one says that it is public.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Public(Scalar);
+
+impl Public {
+    /// - `number`: must follow from public values alone.
+    pub(crate) const fn from_public_values(number: Scalar) -> Self {
+        Self(number)
+    }
+
+    pub(crate) const fn number(&self) -> &Scalar {
+        &self.0
+    }
+}
+
 /// `scalar · G`; `None` for zero.
 pub(crate) fn base(scalar: &Scalar) -> Option<Point> {
     let factor = Factor::new(scalar)?;
@@ -45,6 +61,12 @@ pub(crate) fn base(scalar: &Scalar) -> Option<Point> {
 pub(crate) fn multiply(point: &Point, scalar: &Scalar) -> Option<[u8; 64]> {
     let factor = Factor::new(scalar)?;
     Some(ecdh::shared_secret_point(point, &factor.0))
+}
+
+/// `factor · point`, in time that depends on both; `None` for zero.
+pub(crate) fn multiply_public(point: &Point, factor: &Public) -> Option<Point> {
+    let factor = secp256k1::Scalar::from_be_bytes(factor.number().to_repr().into()).ok()?;
+    point.mul_tweak(&factor).ok()
 }
 
 /// The sum; `None` for the identity.
@@ -104,6 +126,10 @@ mod tests {
                 coordinates_of(g * a * b)
             );
             assert_eq!(
+                coordinates(&multiply_public(&p, &Public(b)).unwrap()).to_vec(),
+                coordinates_of(g * a * b)
+            );
+            assert_eq!(
                 coordinates(&sum(&[&p, &q]).unwrap()).to_vec(),
                 coordinates_of(g * (a + b))
             );
@@ -111,6 +137,7 @@ mod tests {
         let p = base(&scalar(3)).unwrap();
         assert!(base(&Scalar::ZERO).is_none());
         assert!(multiply(&p, &Scalar::ZERO).is_none());
+        assert!(multiply_public(&p, &Public(Scalar::ZERO)).is_none());
         assert!(sum(&[&p, &p.negate()]).is_none());
     }
 

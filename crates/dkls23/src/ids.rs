@@ -12,7 +12,9 @@ pub(crate) fn oracle(purpose: &[u8], id: &Digest32) -> Hasher {
     Hasher::new_keyed(key.as_bytes())
 }
 
-/// What one attempt is about; the same at all its signers.
+/// What one attempt is about; the same at all its signers. Every other id of signing covers it, so
+/// its tag is the version of signing: peers of another version fail the session binding, before any
+/// check that bans.
 pub(crate) fn session(
     context: &Digest32,
     public_key: &[u8; 33],
@@ -21,7 +23,7 @@ pub(crate) fn session(
     signers: &[u8],
 ) -> Digest32 {
     let parts: [&[u8]; 5] = [context.as_bytes(), public_key, chain_code, digest, signers];
-    Digest32::of(b"quorate dkls23 v2 session", &parts)
+    Digest32::of(b"quorate dkls23 v3 session", &parts)
 }
 
 /// What sender and recipient of a message must agree on before anything in it is checked.

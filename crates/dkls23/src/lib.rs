@@ -28,6 +28,7 @@ mod verdict;
 mod wire;
 
 pub use pair::{MAX_PAIR_STATE, PairState, Pairs};
+pub use quorate_kernels::{InUse as WideKernels, in_use as wide_kernels};
 pub use setup::PairSetup;
 pub use share::{CheckedShare, InvalidShare, ShareInput};
 pub use sign::Sign;

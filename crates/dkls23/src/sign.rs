@@ -2,6 +2,7 @@
 //! Source: eprint 2023/765 Protocol 3.6.
 
 mod attempt;
+mod inputs;
 mod message;
 mod round1;
 mod round2;

@@ -4,12 +4,13 @@
 //! anyway, so it runs to the same result. That also holds after a crash, when the record of the
 //! lost request is released. A failure frees the key: nothing was done.
 
-use axum::body::Body;
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http_body_util::BodyExt as _;
 use quorate_api::ErrorCode;
 use quorate_coordinator::{Caller, now};
 use quorate_store::{
@@ -39,6 +40,70 @@ pub(crate) enum Begin {
     Replay(StoredResponse),
 }
 
+/// Where a request of REST stands: `intake` asked for it together with the nonce.
+#[derive(Clone)]
+pub(crate) struct Begun {
+    pub(crate) key: IdempotencyKey,
+    pub(crate) start: IdempotencyStart,
+}
+
+impl Begun {
+    /// Gives up a request that is refused before anything of it was done.
+    pub(crate) async fn abandon(self, inner: &Inner) {
+        if let Ok(Begin::Run(ticket)) = self.decide() {
+            end(inner, ticket, None).await;
+        }
+    }
+
+    fn decide(self) -> Result<Begin, ApiError> {
+        let Self { key, start } = self;
+        let is_first = match start {
+            IdempotencyStart::New => true,
+            IdempotencyStart::InProgress => false,
+            IdempotencyStart::Done(stored) => return Ok(Begin::Replay(stored)),
+            IdempotencyStart::Conflict => {
+                let message = "this Idempotency-Key was used with another request";
+                return Err(ApiError::new(ErrorCode::IdempotencyConflict, message));
+            }
+        };
+        Ok(Begin::Run(Ticket { key, is_first }))
+    }
+}
+
+/// What the store is asked about a request. `content` is what makes it the same request.
+fn question(
+    inner: &Inner,
+    credential: &str,
+    given: &[u8],
+    content: &[&[u8]],
+) -> Result<IdempotencyRequest, ApiError> {
+    let at = now();
+    Ok(IdempotencyRequest {
+        key: IdempotencyKey {
+            credential: credential.to_owned(),
+            key: read_key(given)?,
+        },
+        body_hash: Digest32::of(b"quorate idempotent request v1", content),
+        at,
+        expires_at: at.plus(inner.limits.idempotency_ttl_seconds.saturating_mul(1_000)),
+    })
+}
+
+/// The question about a request of REST; none without a key that can be read. The layer refuses
+/// such a key after the caller is known.
+pub(crate) fn question_of(
+    inner: &Inner,
+    credential: &str,
+    parts: &Parts,
+    body: &[u8],
+) -> Option<IdempotencyRequest> {
+    let given = parts.headers.get(HEADER);
+    let given = given.filter(|_| parts.method == Method::POST)?;
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let content = [parts.method.as_str().as_bytes(), path.as_bytes(), body];
+    question(inner, credential, given.as_bytes(), &content).ok()
+}
+
 /// Asks whether a request has to run. `content` is what makes it the same request.
 pub(crate) async fn begin(
     inner: &Inner,
@@ -46,30 +111,21 @@ pub(crate) async fn begin(
     given: &[u8],
     content: &[&[u8]],
 ) -> Result<Begin, ApiError> {
-    let key = IdempotencyKey {
-        credential: caller.credential.clone(),
-        key: read_key(given)?,
-    };
-    let at = now();
-    let start = IdempotencyRequest {
-        key: key.clone(),
-        body_hash: Digest32::of(b"quorate idempotent request v1", content),
-        at,
-        expires_at: at.plus(inner.limits.idempotency_ttl_seconds.saturating_mul(1_000)),
-    };
-    let is_first = match inner.coordinator.store().begin_idempotency(start).await? {
-        IdempotencyStart::New => true,
-        IdempotencyStart::InProgress => false,
-        IdempotencyStart::Done(stored) => return Ok(Begin::Replay(stored)),
-        IdempotencyStart::Conflict => {
-            let message = "this Idempotency-Key was used with another request";
-            return Err(ApiError::new(ErrorCode::IdempotencyConflict, message));
-        }
-    };
-    Ok(Begin::Run(Ticket { key, is_first }))
+    let question = question(inner, &caller.credential, given, content)?;
+    let key = question.key.clone();
+    let start = inner
+        .coordinator
+        .store()
+        .begin_idempotency(question)
+        .await?;
+    Begun { key, start }.decide()
 }
 
 /// Keeps a final answer, frees the key of a failure (`None`). Work that goes on keeps the key.
+///
+/// The write is in the queue when this returns, before any later request's, but nobody waits until
+/// it is durable: if the process ends before, the key is free after the restart, and the same
+/// request gets the same answer from its intent, which is durable already.
 pub(crate) async fn end(inner: &Inner, ticket: Ticket, answer: Option<(Ended, StoredResponse)>) {
     let Ticket { key, is_first } = ticket;
     let write = match answer {
@@ -78,50 +134,51 @@ pub(crate) async fn end(inner: &Inner, ticket: Ticket, answer: Option<(Ended, St
         _ if is_first => Write::ReleaseIdempotency(key),
         _ => return,
     };
-    match inner.coordinator.store().write(write).await {
-        // An equal request was quicker, or the answer came after its time.
-        Ok(()) | Err(StoreError::NotFound { .. }) => {}
-        // The act is done and recorded under its intent; only this record is missing.
-        Err(error) => tracing::error!(%error, "an idempotency record was not written"),
+    let store = Arc::clone(inner.coordinator.store());
+    let mut written = Box::pin(async move {
+        match store.write(write).await {
+            // An equal request was quicker, or the answer came after its time.
+            Ok(()) | Err(StoreError::NotFound { .. }) => {}
+            // The act is done and recorded under its intent; only this record is missing.
+            Err(error) => tracing::error!(%error, "an idempotency record was not written"),
+        }
+    });
+    // The first look puts it into the queue.
+    if futures::poll!(&mut written).is_pending() {
+        tokio::spawn(written);
     }
 }
 
 /// The layer of REST. gRPC does the same around its handlers.
 pub(crate) async fn idempotency(
     State(gateway): State<Gateway>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    let caller = request.extensions().get::<Caller>().cloned();
-    let given = request.headers().get(HEADER).cloned();
-    match (caller, given) {
-        (Some(caller), Some(given)) if request.method() == Method::POST => {
-            let run = run_once(&gateway.0, &caller, &given, request, next).await;
-            run.unwrap_or_else(IntoResponse::into_response)
-        }
+    if let Some(begun) = request.extensions_mut().remove::<Begun>() {
+        let run = run_once(&gateway.0, begun, request, next).await;
+        return run.unwrap_or_else(IntoResponse::into_response);
+    }
+    // Without an answer of the store, the key is none.
+    let given = request.headers().get(HEADER);
+    let given = given.filter(|_| request.method() == Method::POST);
+    match given.map(|given| read_key(given.as_bytes())) {
+        Some(Err(refusal)) => refusal.into_response(),
         _ => next.run(request).await,
     }
 }
 
 async fn run_once(
     inner: &Inner,
-    caller: &Caller,
-    given: &HeaderValue,
+    begun: Begun,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let (parts, body) = request.into_parts();
-    let body = body.collect().await;
-    let body =
-        body.map_err(|_| ApiError::new(ErrorCode::MalformedRequest, "the body broke off"))?;
-    let body = body.to_bytes();
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let content = [parts.method.as_str().as_bytes(), path.as_bytes(), &body];
-    let ticket = match begin(inner, caller, given.as_bytes(), &content).await? {
+    let ticket = match begun.decide()? {
         Begin::Run(ticket) => ticket,
         Begin::Replay(stored) => return Ok(replay(stored)),
     };
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    let response = next.run(request).await;
     let answer = match response.extensions().get() {
         Some(Part::Data(json, ended)) => {
             let stored = StoredResponse {

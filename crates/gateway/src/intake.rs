@@ -24,6 +24,7 @@ use crate::context::{Context, Protocol};
 use crate::error::ApiError;
 use crate::gateway::{Gateway, Inner};
 use crate::grpc::{self, Message};
+use crate::idempotency::{self, Begun};
 use crate::overload;
 use crate::source::Source;
 
@@ -73,9 +74,13 @@ pub(crate) async fn intake(
         Ok(Admitted {
             caller,
             received,
+            begun,
             slot: _slot,
         }) => {
             if let Err(refusal) = inner.rates.admit_credential(&caller.credential) {
+                if let Some(begun) = begun {
+                    begun.abandon(inner).await;
+                }
                 let key = Some(caller.credential);
                 record_limited(inner, &context, key, &operation, &refusal).await;
                 return refusal.into_response();
@@ -83,10 +88,19 @@ pub(crate) async fn intake(
             parts.extensions.insert(caller.clone());
             let checked = check_media_type(&parts, &received);
             let body = received.forward(&mut parts);
-            let request = Request::from_parts(parts, body);
-            let response = match checked {
-                Ok(()) => next.run(request).await,
-                Err(error) => error.into_response(),
+            let mut request = Request::from_parts(parts, body);
+            let response = match (checked, begun) {
+                (Ok(()), Some(begun)) => {
+                    request.extensions_mut().insert(begun);
+                    next.run(request).await
+                }
+                (Ok(()), None) => next.run(request).await,
+                (Err(error), begun) => {
+                    if let Some(begun) = begun {
+                        begun.abandon(inner).await;
+                    }
+                    error.into_response()
+                }
             };
             if let Some(code) = unrecorded(&response) {
                 record_refusal(inner, &caller, &operation, code).await;
@@ -156,6 +170,8 @@ impl Received {
 struct Admitted<'a> {
     caller: Caller,
     received: Received,
+    /// Where it stands, if it has an `Idempotency-Key`.
+    begun: Option<Begun>,
     slot: SemaphorePermit<'a>,
 }
 
@@ -204,7 +220,14 @@ async fn admit<'a>(
         )
     })?;
     overload::admit(inner, parts).map_err(Refused::Crowded)?;
-    let identity = proven.spend_nonce(inner).await?;
+    let question = match received.protocol {
+        Protocol::Rest => {
+            idempotency::question_of(inner, proven.credential(), parts, &received.body)
+        }
+        Protocol::Grpc => None, // its handlers ask
+    };
+    let key = question.as_ref().map(|question| question.key.clone());
+    let (identity, start) = proven.begin(inner, question).await?;
     inner.rates.prove(context.address, &identity.key);
     if let Some(Standing(connection)) = parts.extensions.get() {
         connection.leave();
@@ -213,6 +236,7 @@ async fn admit<'a>(
     Ok(Admitted {
         caller,
         received,
+        begun: key.zip(start).map(|(key, start)| Begun { key, start }),
         slot,
     })
 }

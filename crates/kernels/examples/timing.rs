@@ -4,7 +4,8 @@
 //! Each kernel runs many times, in random order, on one fixed secret and on random ones; Welch's t
 //! compares the two groups, whole and without their slowest runs. |t| above 4.5 says that the times
 //! differ; above 10, that they differ for certain. A deliberately leaky function shows that the
-//! measurement can fail. Measure on a quiet machine.
+//! measurement can fail. Measure on a quiet machine. Rows "(portable)" are of the twins that are
+//! used where the processor has no wide instructions or fails their self-test.
 //!
 //! `cargo run --release -p quorate-kernels --example timing`
 
@@ -18,7 +19,10 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use quorate_kernels::{CheckHash, Residue, Row, Tccr, WideSum, multiply_base, transpose};
+use quorate_kernels::{
+    CheckHash, Corrections, Group, Residue, Row, SIDE_BY_SIDE, Tccr, Triple, TripleBytes, WideSum,
+    combine, correct, in_use, multiply_base, portable, transpose,
+};
 
 const RUNS: usize = 60_000;
 /// Percent of all runs, the quickest, that are kept: interruptions are not the kernel's.
@@ -91,11 +95,12 @@ fn report(name: &str, t: f64) {
         t if t > 4.5 => "suspicious: repeat on a quiet machine",
         _ => "no difference seen",
     };
-    println!("{name:<28} |t| = {t:>8.2}  {verdict}");
+    println!("{name:<40} |t| = {t:>8.2}  {verdict}");
 }
 
 fn main() {
     println!("{RUNS} runs each; |t| up to 4.5 is no difference");
+    println!("{:?}", in_use());
     let pick = |is_fixed: bool, value: u128| if is_fixed { 0 } else { value };
 
     // The control: leaves early at the first byte that is not zero.
@@ -120,19 +125,29 @@ fn main() {
         ),
     );
     report(
-        "bit transpose",
+        "  (portable)",
         measure(
-            |f, r| -> Box<[Row; 128]> {
-                let row = |r: &mut Random| std::array::from_fn(|_| pick(f, r.block()));
-                Box::new(std::array::from_fn(|_| row(r)))
-            },
-            |rows| {
-                let mut columns = [0; 416];
-                transpose(rows, &mut columns);
-                black_box(columns);
+            |f, r| -> [u128; 16] { std::array::from_fn(|_| pick(f, r.block())) },
+            |inputs| {
+                let mut out = [[0; 6]; 16];
+                portable::hash(&hash, (1, 0), inputs, &mut out);
+                black_box(out);
             },
         ),
     );
+    let matrix = |f: bool, r: &mut Random| -> Box<[Row; 128]> {
+        let row = |r: &mut Random| std::array::from_fn(|_| pick(f, r.block()));
+        Box::new(std::array::from_fn(|_| row(r)))
+    };
+    let transposed = |by: fn(&[Row; 128], &mut [u128])| {
+        measure(matrix, |rows| {
+            let mut columns = [0; 416];
+            by(rows, &mut columns);
+            black_box(columns);
+        })
+    };
+    report("bit transpose", transposed(transpose));
+    report("  (portable)", transposed(portable::transpose));
     let check = CheckHash::new([3 << 80, 5]);
     report(
         "check hash",
@@ -140,6 +155,17 @@ fn main() {
             |f, r| -> Row { std::array::from_fn(|_| pick(f, r.block())) },
             |row| {
                 black_box(check.fold(row));
+            },
+        ),
+    );
+    report(
+        "  (portable)",
+        measure(
+            |f, r| -> Row { std::array::from_fn(|_| pick(f, r.block())) },
+            |row| {
+                let mut folded = [[0; 2]];
+                portable::fold_all(&check, std::slice::from_ref(row), &mut folded);
+                black_box(folded);
             },
         ),
     );
@@ -165,6 +191,8 @@ fn main() {
             black_box(sum.reduce());
         }),
     );
+    products("", correct, combine);
+    products(" (portable)", portable::correct, portable::combine);
     report(
         "multiple of the base point",
         measure(
@@ -179,6 +207,100 @@ fn main() {
             |scalar| {
                 black_box(multiply_base(scalar));
             },
+        ),
+    );
+}
+
+/// Groups of OTs that the rows of products work on.
+const GROUPS: usize = 8;
+
+type Correct = fn(&[Group<Triple>], &[Group<Triple>], &[Residue; 3], &mut [Group<TripleBytes>]);
+type Combine = fn(
+    &[Group<Triple>],
+    Option<&Corrections<'_>>,
+    &[Group<Residue>],
+    &[u128; 2],
+    &mut [Group<[u8; 32]>],
+    &mut [WideSum; 2],
+);
+
+/// Rows of the three numbers of each OT, all OTs at once.
+fn products(which: &str, correct: Correct, combine: Combine) {
+    let report = |name: &str, t| report(&format!("{name}{which}"), t);
+    let triples = |is_fixed: bool, r: &mut Random| -> Box<[Group<Triple>; GROUPS]> {
+        let block = |r: &mut Random| {
+            let random = r.block();
+            if is_fixed { u128::MAX } else { random }
+        };
+        let triple = |r: &mut Random| std::array::from_fn(|_| block(r));
+        Box::new(std::array::from_fn(|_| std::array::from_fn(|_| triple(r))))
+    };
+    let corrected = |zeros: &[Group<Triple>], ones: &[Group<Triple>], inputs: &[Residue; 3]| {
+        let mut out = [[[0; 96]; SIDE_BY_SIDE]; GROUPS];
+        correct(zeros, ones, inputs, &mut out);
+        black_box(out);
+    };
+    let mut random = Random(2);
+    let inputs = std::array::from_fn(|_| random.residue());
+    report(
+        "corrections, pads",
+        measure(
+            |f, r| (triples(f, r), triples(!f, r)),
+            |(zeros, ones)| corrected(zeros.as_slice(), ones.as_slice(), &inputs),
+        ),
+    );
+    // The instance key, the part of the key and the blind, one at a time and together.
+    let (zeros, ones) = (triples(false, &mut random), triples(false, &mut random));
+    for (name, varied) in [
+        ("corrections, instance key", [true, false, false]),
+        ("corrections, key part", [false, true, false]),
+        ("corrections, blind", [false, false, true]),
+        ("corrections, all inputs", [true; 3]),
+    ] {
+        let input = |f: bool, r: &mut Random| -> [Residue; 3] {
+            std::array::from_fn(|k| {
+                let kept = u64::from(f && varied[k]).wrapping_sub(1);
+                r.residue().masked(kept)
+            })
+        };
+        let run = |inputs: &[Residue; 3]| corrected(zeros.as_slice(), ones.as_slice(), inputs);
+        report(name, measure(input, run));
+    }
+    let gadget: [Group<Residue>; GROUPS] =
+        std::array::from_fn(|_| std::array::from_fn(|_| random.residue()));
+    let (theta, eta) = ([random.block(), random.block()], random.residue());
+    let tau = [[[7; 96]; SIDE_BY_SIDE]; GROUPS];
+    let combined = |pads: &[Group<Triple>], choices: Option<&[u8; GROUPS]>| {
+        let corrections = choices.map(|choices| Corrections {
+            choices,
+            tau: &tau,
+            eta,
+        });
+        let mut out = [[[0; 32]; SIDE_BY_SIDE]; GROUPS];
+        let mut sums = Default::default();
+        combine(
+            pads,
+            corrections.as_ref(),
+            &gadget,
+            &theta,
+            &mut out,
+            &mut sums,
+        );
+        black_box((out, sums.each_ref().map(WideSum::reduce)));
+    };
+    report(
+        "combination, pads",
+        measure(triples, |pads| combined(pads.as_slice(), None)),
+    );
+    let pads = triples(false, &mut random);
+    report(
+        "combination, choices",
+        measure(
+            |f, r| -> [u8; GROUPS] {
+                let random = r.next().to_le_bytes();
+                if f { [0; GROUPS] } else { random }
+            },
+            |choices| combined(pads.as_slice(), Some(choices)),
         ),
     );
 }

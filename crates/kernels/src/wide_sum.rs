@@ -1,6 +1,6 @@
 //! Sums of products modulo the group order, reduced once at the end.
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::residue::{COMPLEMENT, Residue, add, add_word, mask, reduce_once};
 
@@ -41,6 +41,25 @@ impl WideSum {
         let (p2, [r0, r1, r2, r3]) = row(a2, b, [r0, r1, r2, r3]);
         let (p3, [p4, p5, p6, p7]) = row(a3, b, [r0, r1, r2, r3]);
         self.add_words([p0, p1, p2, p3, p4, p5, p6, p7]);
+    }
+
+    /// Adds a number in limbs of 52 bits, the least significant first. Limbs may be larger.
+    pub(crate) fn add_limbs(&mut self, limbs: &[u64; 10]) {
+        let mut words = Zeroizing::new([0_u64; WORDS]);
+        for (number, limb) in limbs.iter().enumerate() {
+            let (at, shift) = (52 * number / 64, 52 * number % 64);
+            let (mut low, mut high) = halves(u128::from(*limb) << shift);
+            for word in words.iter_mut().skip(at) {
+                let (sum, carry) = add_word(*word, low, 0);
+                *word = sum;
+                // The carry cannot overflow: `high` is below 2⁶³.
+                (low, high) = (high.wrapping_add(carry), 0);
+            }
+        }
+        let mut carry = 0;
+        for (sum, word) in self.0.iter_mut().zip(words.iter()) {
+            (*sum, carry) = add_word(*sum, *word, carry);
+        }
     }
 
     #[inline]
@@ -84,6 +103,12 @@ fn row(word: u64, b: &[u64; 4], sum: [u64; 4]) -> (u64, [u64; 4]) {
     (low, [r0, r1, r2, r3])
 }
 
+#[inline]
+const fn halves(wide: u128) -> (u64, u64) {
+    #[allow(clippy::cast_possible_truncation, reason = "its two halves")]
+    (wide as u64, (wide >> 64) as u64)
+}
+
 /// `a · b + c + d`, which fits in two words.
 #[inline]
 const fn multiply_add(a: u64, b: u64, c: u64, d: u64) -> (u64, u64) {
@@ -91,8 +116,7 @@ const fn multiply_add(a: u64, b: u64, c: u64, d: u64) -> (u64, u64) {
         .wrapping_mul(b as u128)
         .wrapping_add(c as u128)
         .wrapping_add(d as u128);
-    #[allow(clippy::cast_possible_truncation, reason = "its two halves")]
-    (wide as u64, (wide >> 64) as u64)
+    halves(wide)
 }
 
 /// `low + upper · c`, with `c = c0 + c1·2⁶⁴ + 2¹²⁸`. Callers' values fit in eight words.

@@ -2,8 +2,9 @@
 //!
 //! `docs/protocols/share-files.md` §5.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -113,10 +114,32 @@ impl ChainEntry for ShareEntry {
     }
 }
 
+/// The newest entry of every share, and which of them wait for a certificate or are in use.
+#[derive(Default)]
+struct Entries {
+    all: BTreeMap<KeyId, ShareEntry>,
+    pending: BTreeSet<KeyId>,
+    active: usize,
+}
+
+impl Entries {
+    fn put(&mut self, entry: ShareEntry) {
+        let key = entry.key_id;
+        let before = self.all.insert(key, entry).map(|before| before.state);
+        self.active -= usize::from(before == Some(ShareState::Active));
+        self.active += usize::from(entry.state == ShareState::Active);
+        if entry.state == ShareState::Pending {
+            self.pending.insert(key);
+        } else {
+            self.pending.remove(&key);
+        }
+    }
+}
+
 /// The open index.
 pub(crate) struct ShareIndex {
     chain: SignedChain<ShareEntry>,
-    entries: Mutex<BTreeMap<KeyId, ShareEntry>>,
+    entries: Mutex<Entries>,
 }
 
 impl ShareIndex {
@@ -130,21 +153,36 @@ impl ShareIndex {
         signer: &NodeSigner,
         limits: &Limits,
     ) -> Result<(Self, Option<TornTail>), LogError> {
-        let mut entries = BTreeMap::new();
-        let mut visit = |entry: ShareEntry| {
-            entries.insert(entry.key_id, entry);
-        };
+        let mut entries = Entries::default();
+        let mut visit = |entry| entries.put(entry);
         let (chain, torn) = SignedChain::open(storage, path, signer, limits, &mut visit)?;
         let entries = Mutex::new(entries);
         Ok((Self { chain, entries }, torn))
     }
 
     pub(crate) fn get(&self, key: KeyId) -> Option<ShareEntry> {
-        self.entries.lock().get(&key).copied()
+        self.entries.lock().all.get(&key).copied()
     }
 
     pub(crate) fn all(&self) -> Vec<ShareEntry> {
-        self.entries.lock().values().copied().collect()
+        self.entries.lock().all.values().copied().collect()
+    }
+
+    /// The first share in use behind `after`, in the order of the key ids.
+    pub(crate) fn next_active(&self, after: Option<KeyId>) -> Option<KeyId> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let entries = self.entries.lock();
+        let mut behind = entries.all.range((from, Bound::Unbounded));
+        let active = behind.find(|(_, entry)| entry.state == ShareState::Active);
+        active.map(|(key, _)| *key)
+    }
+
+    pub(crate) fn pending(&self) -> Vec<KeyId> {
+        self.entries.lock().pending.iter().copied().collect()
+    }
+
+    pub(crate) fn active(&self) -> usize {
+        self.entries.lock().active
     }
 
     pub(crate) fn failure(&self) -> Option<LogError> {
@@ -158,7 +196,7 @@ impl ShareIndex {
     pub(crate) fn put(&self, entry: ShareEntry, signer: &NodeSigner) -> Result<(), KeystoreError> {
         self.chain.append(&entry, signer)?.wait()?;
         // Not visible before it is durable.
-        self.entries.lock().insert(entry.key_id, entry);
+        self.entries.lock().put(entry);
         Ok(())
     }
 }

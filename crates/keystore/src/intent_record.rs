@@ -275,15 +275,26 @@ impl IntentRecord {
     /// # Errors
     /// [`LogError::Failed`]: there is a signature, and whether it survives is unknown.
     pub fn signature_of(&self, intent: Digest32) -> Result<Option<Vec<u8>>, LogError> {
+        let signed = self.signed(intent)?;
+        let shown = |(signature, ticket): (_, Ticket)| ticket.wait().map(|()| signature);
+        signed.map(shown).transpose()
+    }
+
+    /// As [`Self::signature_of`], for whoever waits elsewhere: the signature may be shown after the
+    /// ticket says that it is durable.
+    ///
+    /// # Errors
+    /// [`LogError::Failed`]: there is a signature, and whether it survives is unknown.
+    pub fn signed(&self, intent: Digest32) -> Result<Option<(Vec<u8>, Ticket)>, LogError> {
         let signature = {
             let memory = self.memory.lock();
             let known = memory.intents.get(&intent);
             known.and_then(|intent| intent.signature.clone())
         };
-        if signature.is_some() {
-            self.log.barrier()?.wait()?;
-        }
-        Ok(signature)
+        let Some(signature) = signature else {
+            return Ok(None);
+        };
+        Ok(Some((signature, self.log.barrier()?)))
     }
 
     /// The refusal that carries the first signature, once that is durable.

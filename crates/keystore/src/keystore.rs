@@ -24,6 +24,7 @@ use crate::damage::{Check, Damage};
 use crate::error::KeystoreError;
 use crate::index::{ShareEntry, ShareIndex, ShareState};
 use crate::intent_record::IntentRecord;
+use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::lock::FolderLock;
 use crate::metadata::{MAX_METADATA_BYTES, ShareMetadata};
@@ -48,6 +49,7 @@ pub struct Keystore {
     signer: Arc<NodeSigner>,
     limits: Limits,
     index: ShareIndex,
+    journal: Journal,
     damaged: Mutex<BTreeMap<KeyId, Damage>>,
     key_locks: Vec<RwLock<()>>,
     intents: Arc<IntentRecord>,
@@ -107,6 +109,43 @@ impl Keystore {
         self.index.all()
     }
 
+    /// Shares that wait for their certificate.
+    #[must_use]
+    pub fn pending(&self) -> Vec<KeyId> {
+        self.index.pending()
+    }
+
+    /// How many shares are in use, those that were found damaged included.
+    #[must_use]
+    pub fn active(&self) -> usize {
+        self.index.active()
+    }
+
+    /// The first share in use behind `after` in the order of the key ids: for [`Self::check_share`]
+    /// of one after the other.
+    #[must_use]
+    pub fn next_active(&self, after: Option<KeyId>) -> Option<KeyId> {
+        self.index.next_active(after)
+    }
+
+    /// Makes every check of §4 that needs no secret on the files of a share, as before each use, so
+    /// that damage is known before the share is needed. What is damaged is unusable from then on.
+    ///
+    /// # Errors
+    /// [`KeystoreError::Damaged`] naming file, check and recovery; others.
+    pub fn check_share(&self, key: KeyId) -> Result<(), KeystoreError> {
+        let _guard = self.lock_of(key).read();
+        let entry = self.entry(key)?;
+        if !entry.state.is_stored() {
+            return Ok(()); // destroyed meanwhile
+        }
+        let checked = self.checked(entry).map(drop);
+        if let Err(KeystoreError::Damaged(damage)) = &checked {
+            self.damaged.lock().insert(key, damage.clone());
+        }
+        checked
+    }
+
     /// What state the share of a key is in; none if there is no share.
     #[must_use]
     pub fn state(&self, key: KeyId) -> Option<ShareState> {
@@ -147,7 +186,11 @@ impl Keystore {
         self.usable(key)?;
         self.check_free(share)?;
         let files = ShareFiles::seal(share, payload, &*self.master, &self.signer)?;
-        self.store_folder(key, &files)?;
+        {
+            let _writing = self.journal.writing();
+            self.journal.stored(key, &files)?;
+            self.write_folder(key, &files)?;
+        }
         let entry = ShareEntry {
             key_id: key,
             epoch: share.epoch,
@@ -174,14 +217,19 @@ impl Keystore {
         }
         let _guard = self.lock_of(key).write();
         let entry = self.entry(key)?;
-        let mut files = self.read(entry)?;
-        if entry.state == ShareState::Active && files.certificate.as_deref() == Some(certificate) {
-            return self.checked(entry).map(drop);
+        let checked = self.checked(entry)?;
+        if entry.state == ShareState::Active
+            && checked.certificate().map(Vec::as_slice) == Some(certificate)
+        {
+            return Ok(());
         }
         expect_state(entry, ShareState::Pending)?;
-        self.checked(entry)?;
-        files.certify(certificate, &self.signer);
-        self.store_certificate(key, certificate, &files.seal)?;
+        let files = checked.certify(certificate, &self.signer);
+        {
+            let _writing = self.journal.writing();
+            self.journal.certified(key, &files)?;
+            self.write_certificate(key, certificate, &files.seal)?;
+        }
         let entry = ShareEntry {
             state: ShareState::Active,
             files: files.digests(),
@@ -251,11 +299,21 @@ impl Keystore {
         self.destroy(key, ShareState::Active, ShareState::Archived)
     }
 
+    /// Makes the files of all shares durable, so that the journal needs to hold none. It happens by
+    /// itself too; before the end of a process it shortens the next start.
+    ///
+    /// # Errors
+    /// [`KeystoreError`]; nothing is lost then.
+    pub fn empty_journal(&self) -> Result<(), KeystoreError> {
+        self.journal.empty()
+    }
+
     /// The failure that closed one of the logs, if one did: the node is then not ready.
     #[must_use]
     pub fn failure(&self) -> Option<KeystoreError> {
         let logs = [
             self.index.failure(),
+            self.journal.failure(),
             self.intents.failure(),
             self.pairs.failure(),
             self.audit.failure(),
@@ -282,6 +340,7 @@ impl Keystore {
         let entry = ShareEntry { state, ..entry };
         self.index.put(entry, &self.signer)?;
         self.remove_files(entry)?;
+        self.journal.forget(key)?;
         self.damaged.lock().remove(&key);
         Ok(())
     }
@@ -326,25 +385,18 @@ impl Keystore {
         }
     }
 
-    /// Writes a new share's folder: all of it is durable under a temporary name, then it is renamed.
-    fn store_folder(&self, key: KeyId, files: &ShareFiles) -> Result<(), KeystoreError> {
-        let temporary = self.layout.temporary(key);
+    /// Writes the files of a share that is in the journal, unsynced.
+    fn write_folder(&self, key: KeyId, files: &ShareFiles) -> Result<(), KeystoreError> {
         let folder = self.layout.share(key);
-        self.clear(&temporary)?;
         self.storage
-            .create_folder(&temporary)
-            .map_err(at(&temporary, "making a folder"))?;
-        files.write(&*self.storage, &temporary)?;
-        self.sync(&temporary)?;
-        self.storage
-            .rename(&temporary, &folder)
-            .map_err(at(&folder, "naming a share"))?;
-        self.sync(self.layout.shares())
+            .create_folder(&folder)
+            .map_err(at(&folder, "making a folder"))?;
+        files.write(&*self.storage, &folder)
     }
 
-    /// Adds the certificate, then replaces the seal. Only the new seal names the certificate, so a
-    /// crash before that leaves a pending share with a file too many, which is ignored.
-    fn store_certificate(
+    /// Adds the certificate, then replaces the seal. Only the new seal names the certificate, so
+    /// whoever is stopped before that leaves a pending share with a file too many, which is ignored.
+    fn write_certificate(
         &self,
         key: KeyId,
         certificate: &[u8],
@@ -353,18 +405,13 @@ impl Keystore {
         let folder = self.layout.share(key);
         let path = folder.join(CERTIFICATE);
         self.storage
-            .write_file(&path, certificate)
+            .write_unsynced(&path, certificate)
             .map_err(at(&path, "writing a certificate"))?;
-        self.sync(&folder)?;
+        // In place: if this breaks off, the next start writes it again from the journal.
         let path = folder.join(SEAL);
-        let temporary = self.layout.temporary_seal(key);
         self.storage
-            .write_file(&temporary, seal)
-            .map_err(at(&temporary, "writing a seal"))?;
-        self.storage
-            .rename(&temporary, &path)
-            .map_err(at(&path, "replacing a seal"))?;
-        self.sync(&folder)
+            .write_unsynced(&path, seal)
+            .map_err(at(&path, "writing a seal"))
     }
 
     /// The index entry of a usable, stored share.

@@ -28,9 +28,9 @@ pub(crate) const CERTIFICATE: &str = "certificate.bin";
 
 const CIPHERTEXT_MAGIC: &[u8; 8] = b"QSHARE01";
 const SEAL_MAGIC: &[u8; 8] = b"QSEAL001";
-const MAX_SEAL_BYTES: usize = 8 + 2 + 1 + 32 + 64;
+pub(crate) const MAX_SEAL_BYTES: usize = 8 + 2 + 1 + 32 + 64;
 /// Bytes of `share.enc` beside payload and wrapped key.
-const CIPHERTEXT_OVERHEAD: usize = 64;
+pub(crate) const CIPHERTEXT_OVERHEAD: usize = 64;
 
 /// The files of a sealed share, in memory.
 pub(crate) struct ShareFiles {
@@ -50,6 +50,7 @@ pub(crate) struct FileDigests {
 /// Files that passed every check that needs no secret (witness).
 pub(crate) struct CheckedFiles {
     metadata: SealedMetadata,
+    metadata_json: Vec<u8>,
     ciphertext: Vec<u8>,
     certificate: Option<Vec<u8>>,
 }
@@ -142,7 +143,7 @@ impl ShareFiles {
         })
     }
 
-    /// Writes the files into a folder, each durable; not the folder itself.
+    /// Writes the files of a share without certificate into a folder. None is durable: the journal is.
     ///
     /// # Errors
     /// Those of the disk.
@@ -155,7 +156,7 @@ impl ShareFiles {
         for (name, bytes) in files {
             let path = folder.join(name);
             storage
-                .write_file(&path, bytes)
+                .write_unsynced(&path, bytes)
                 .map_err(|e| KeystoreError::io(&path, "writing a share", e))?;
         }
         Ok(())
@@ -217,6 +218,7 @@ impl ShareFiles {
         need(agrees, CIPHERTEXT, Check::CiphertextForm)?;
         Ok(CheckedFiles {
             metadata,
+            metadata_json: self.metadata,
             ciphertext: self.ciphertext,
             certificate,
         })
@@ -224,6 +226,18 @@ impl ShareFiles {
 }
 
 impl CheckedFiles {
+    /// The files with a certificate and the seal that names it.
+    pub(crate) fn certify(self, certificate: &[u8], signer: &NodeSigner) -> ShareFiles {
+        let mut files = ShareFiles {
+            metadata: self.metadata_json,
+            ciphertext: self.ciphertext,
+            seal: Vec::new(),
+            certificate: None,
+        };
+        files.certify(certificate, signer);
+        files
+    }
+
     pub(crate) const fn share(&self) -> &ShareMetadata {
         &self.metadata.share
     }

@@ -51,32 +51,52 @@ impl Place {
         }
     }
 
-    /// Bytes of the next record, and the place behind it.
-    fn record<E: ChainEntry>(&self, entry: &E, signer: &NodeSigner) -> (Vec<u8>, Self) {
-        let sequence = self.sequence + 1;
+    /// What the node signs in the next record.
+    fn statement<E: ChainEntry>(&self, entry: &E) -> Vec<u8> {
         let mut out = Writer::new();
-        out.text(E::TAG).u64(sequence).value(&self.previous);
+        out.text(E::TAG)
+            .u64(self.sequence + 1)
+            .value(&self.previous);
         entry.write(&mut out);
-        let mut record = out.finish();
-        let signature = signer.sign(&record);
-        record.extend_from_slice(&signature);
-        let previous = Digest32::of(E::LINK, &[&record]);
-        (record, Self { sequence, previous })
+        out.finish()
     }
 
-    /// Checks a stored record against the one that would be written in its place.
-    ///
-    /// Ed25519 is deterministic and the record has one encoding, so equality covers place, link,
-    /// form and signature at once.
-    fn replay<E: ChainEntry>(&mut self, record: &[u8], signer: &NodeSigner) -> Result<E, BadEntry> {
-        let entry = parse(record).map_err(|_| BadEntry)?;
-        let (expected, next) = self.record(&entry, signer);
-        if expected != record {
+    /// The place behind a record.
+    fn behind<E: ChainEntry>(&self, record: &[u8]) -> Self {
+        Self {
+            sequence: self.sequence + 1,
+            previous: Digest32::of(E::LINK, &[record]),
+        }
+    }
+
+    /// Bytes of the next record, and the place behind it.
+    fn record<E: ChainEntry>(&self, entry: &E, signer: &NodeSigner) -> (Vec<u8>, Self) {
+        let mut record = self.statement(entry);
+        let signature = signer.sign(&record);
+        record.extend_from_slice(&signature);
+        let next = self.behind::<E>(&record);
+        (record, next)
+    }
+
+    /// Checks form, place and link of a stored record; its signature is checked by the caller, or by
+    /// the link of a later record, which covers it.
+    fn replay<E: ChainEntry>(&mut self, record: &[u8]) -> Result<E, BadEntry> {
+        let entry: E = parse(record).map_err(|_| BadEntry)?;
+        let expected = self.statement(&entry);
+        let (statement, _) = record.split_last_chunk::<64>().ok_or(BadEntry)?;
+        if expected != statement {
             return Err(BadEntry);
         }
-        *self = next;
+        *self = self.behind::<E>(record);
         Ok(entry)
     }
+}
+
+/// Whether a record ends in the node's signature over the rest of it.
+fn is_signed(record: &[u8], signer: &NodeSigner) -> bool {
+    record
+        .split_last_chunk::<64>()
+        .is_some_and(|(statement, signature)| signer.signed(statement, signature))
 }
 
 /// An entry that this node did not write in this place.
@@ -105,6 +125,10 @@ pub(crate) struct SignedChain<E> {
 impl<E: ChainEntry> SignedChain<E> {
     /// Opens the log, checks every record, and shows every entry to `visit`, in order.
     ///
+    /// Each record holds the digest of the whole record before it, signature included. So the
+    /// signature of the newest one covers all: whoever could exchange an older record could also make
+    /// two with one digest.
+    ///
     /// # Errors
     /// [`LogError`] naming the file, the offset and the check.
     pub(crate) fn open(
@@ -115,11 +139,20 @@ impl<E: ChainEntry> SignedChain<E> {
         visit: &mut dyn FnMut(E),
     ) -> Result<(Self, Option<TornTail>), LogError> {
         let mut place = Place::first::<E>(signer);
+        let mut newest = Vec::new();
         let mut check = |record: &[u8]| {
-            visit(place.replay(record, signer)?);
+            visit(place.replay(record)?);
+            newest.clear();
+            newest.extend_from_slice(record);
             Ok(())
         };
         let (log, torn) = AppendLog::open(storage, path, E::KIND, limits.queued_bytes, &mut check)?;
+        if !newest.is_empty() && !is_signed(&newest, signer) {
+            return Err(LogError::End {
+                path: path.to_owned(),
+                why: Arc::new(BadEntry),
+            });
+        }
         let chain = Self {
             log,
             place: Mutex::new(place),

@@ -25,6 +25,19 @@ pub trait Storage: Send + Sync + 'static {
     /// Those of the disk.
     fn write_file(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
+    /// Writes a whole file, in place; neither content nor name is durable before
+    /// [`FileSystem::sync`], and a crash may leave any mixture of old and new.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    fn write_unsynced(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+
+    /// The file system that a folder is on.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    fn file_system(&self, folder: &Path) -> io::Result<Box<dyn FileSystem>>;
+
     /// Reads a whole file of at most `limit` bytes.
     ///
     /// # Errors
@@ -78,6 +91,17 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// Those of the disk.
     fn exists(&self, path: &Path) -> io::Result<bool>;
+}
+
+/// A file system as a whole. Hold it from before the first write that it shall answer for: the kernel
+/// tells a failed write to those that had the file system open when it failed.
+pub trait FileSystem: Send + Sync {
+    /// Makes durable whatever was written before, names too.
+    ///
+    /// # Errors
+    /// Those of any write since this was opened or synced; what is durable is then unknown, and trying
+    /// again proves nothing.
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// A file that grows at its end.
@@ -153,6 +177,30 @@ impl Storage for Disk {
         file.sync_all()
     }
 
+    fn write_unsynced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        // Over what is there, and cut only if that is longer: file systems take a file that was cut
+        // to nothing, or replaced, for one that must reach the disk at once.
+        let mut options = OpenOptions::new();
+        options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(FILE_MODE);
+        let mut file = options.open(path)?;
+        file.write_all(bytes)?;
+        let length = bytes.len() as u64;
+        if file.metadata()?.len() > length {
+            file.set_len(length)?;
+        }
+        Ok(())
+    }
+
+    fn file_system(&self, folder: &Path) -> io::Result<Box<dyn FileSystem>> {
+        Ok(Box::new(DiskFileSystem {
+            folder: File::open(folder)?,
+        }))
+    }
+
     fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let cap = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
@@ -198,6 +246,17 @@ impl Storage for Disk {
 
     fn exists(&self, path: &Path) -> io::Result<bool> {
         path.try_exists()
+    }
+}
+
+/// One folder of the file system, open.
+struct DiskFileSystem {
+    folder: File,
+}
+
+impl FileSystem for DiskFileSystem {
+    fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.folder)?)
     }
 }
 

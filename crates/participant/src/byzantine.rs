@@ -122,7 +122,8 @@ pub(crate) fn flood(place: &Place<'_>, to: PartyIndex, message: &[u8]) {
             && *who == peer.node.as_str()
         {
             for _ in 0..count.parse().unwrap_or(0) {
-                place.node.send(&peer.node, link_message::round(message));
+                let copy = SecretBytes::new(message.to_vec());
+                place.node.send(&peer.node, link_message::round(copy));
             }
         }
     }
@@ -273,7 +274,7 @@ pub(crate) fn on_link(peer: &NodeId, body: SecretBytes) -> Option<SecretBytes> {
                 return Some(changed);
             }
             ["link", "deny-prepared", who] if *who == peer.as_str() => {
-                let denied = match link_message::parse(&body) {
+                let denied = match link_message::parse(body.clone()) {
                     Ok(LinkMessage::Settle(
                         Settle::Prepared { key, .. } | Settle::Certificate { key, .. },
                     )) => key,
@@ -292,7 +293,7 @@ pub(crate) fn on_link(peer: &NodeId, body: SecretBytes) -> Option<SecretBytes> {
 
 /// Writes down a round message in the order in which it leaves: peer, part, round, slot.
 fn record(path: &str, peer: &NodeId, body: &SecretBytes) {
-    let Ok(LinkMessage::Round { session, envelope }) = link_message::parse(body) else {
+    let Ok(LinkMessage::Round { session, envelope }) = link_message::parse(body.clone()) else {
         return;
     };
     let Ok(envelope) = Envelope::from_bytes(&envelope) else {

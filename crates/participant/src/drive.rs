@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use quorate_protocol::{
     Abort, Allowance, Driver, Effect, Outbox, Phases, Progress, Reason, Roster,
 };
-use quorate_types::{Digest32, NodeId, PartyIndex, SessionId};
+use quorate_types::{Digest32, NodeId, PartyIndex, SecretBytes, SessionId};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -203,7 +203,7 @@ impl<P: Phases> Run<'_, P> {
         for effect in effects {
             match effect {
                 Effect::Send { to, message } => {
-                    if !self.send(to, &message) {
+                    if !self.send(to, message) {
                         unreachable.push(to);
                     }
                 }
@@ -220,23 +220,21 @@ impl<P: Phases> Run<'_, P> {
         result
     }
 
-    fn send(&self, to: PartyIndex, message: &[u8]) -> bool {
+    fn send(&self, to: PartyIndex, message: SecretBytes) -> bool {
         let Some(member) = self.roster.member(to) else {
             return false;
         };
         #[cfg(feature = "danger_byzantine")]
-        let Some(message) = crate::byzantine::outgoing(&self.place(), to, message) else {
+        let Some(message) = crate::byzantine::outgoing(&self.place(), to, &message) else {
             return true;
         };
-        #[cfg(feature = "danger_byzantine")]
-        let message = message.as_slice();
         #[cfg(feature = "danger_byzantine")]
         crate::failpoint::here(&format!(
             "send.{}",
             self.driver.progress().name.replace(' ', "-")
         ));
         #[cfg(feature = "danger_byzantine")]
-        crate::byzantine::flood(&self.place(), to, message);
+        crate::byzantine::flood(&self.place(), to, &message);
         let length = u64::try_from(message.len()).unwrap_or(u64::MAX);
         self.port
             .report

@@ -12,6 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 use quorate_dkls23::{Pairs, ban_targets};
 use quorate_protocol::{Abort, Sanction};
 use quorate_types::{Committee, Digest32, KeyId, NodeId};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::bans;
 use crate::node::Node;
@@ -74,7 +75,7 @@ impl SessionGate<'_> {
         if let Some(abort) = abort.filter(|abort| abort.sanction() == Sanction::Ban) {
             for (index, generation) in ban_targets(abort, self.states) {
                 if let Some(peer) = self.committee.node(index) {
-                    bans::impose(self.node, peer, generation, self.key, abort);
+                    waiting(|| bans::impose(self.node, peer, generation, self.key, abort));
                 }
             }
         }
@@ -86,6 +87,14 @@ impl SessionGate<'_> {
         self.pairs
             .iter()
             .any(|(peer, generation)| bans.is_banned(peer, *generation))
+    }
+}
+
+/// Runs what waits for the disk. Tasks that this thread would run next move to another one.
+fn waiting<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 

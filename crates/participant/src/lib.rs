@@ -41,6 +41,7 @@ mod report;
 mod serve;
 mod session;
 mod settle;
+mod share_check;
 mod start;
 mod statement;
 mod stocks;

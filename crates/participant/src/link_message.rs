@@ -63,11 +63,8 @@ pub(crate) enum LinkMessage {
 }
 
 /// Frames a round message.
-pub(crate) fn round(envelope: &[u8]) -> SecretBytes {
-    let mut bytes = SecretBytes::new(Vec::with_capacity(1 + envelope.len()));
-    bytes.push(ROUND);
-    bytes.extend_from_slice(envelope);
-    bytes
+pub(crate) fn round(envelope: SecretBytes) -> SecretBytes {
+    envelope.behind(ROUND)
 }
 
 /// Frames a ban notice.
@@ -105,7 +102,7 @@ fn framed(kind: u8, content: &impl Canonical) -> Vec<u8> {
 ///
 /// # Errors
 /// [`DecodeError`]: the peer is broken or hostile.
-pub(crate) fn parse(body: &SecretBytes) -> Result<LinkMessage, DecodeError> {
+pub(crate) fn parse(body: SecretBytes) -> Result<LinkMessage, DecodeError> {
     let (kind, content) = body.split_first().ok_or(DecodeError::Truncated {
         field: "kind",
         needed: 1,
@@ -118,7 +115,7 @@ pub(crate) fn parse(body: &SecretBytes) -> Result<LinkMessage, DecodeError> {
             let session = SessionId::read(&mut head)?;
             Ok(LinkMessage::Round {
                 session,
-                envelope: SecretBytes::new(content.to_vec()),
+                envelope: body.without_first(),
             })
         }
         BAN => Ok(LinkMessage::Ban(Box::new(SignedBan::from_bytes(content)?))),
@@ -192,7 +189,7 @@ mod tests {
 
     #[test]
     fn parse__must_refuse_unknown_kinds_and_trailing_bytes() {
-        let of = |bytes: &[u8]| parse(&SecretBytes::new(bytes.to_vec()));
+        let of = |bytes: &[u8]| parse(SecretBytes::new(bytes.to_vec()));
         assert!(matches!(of(&[]), Err(DecodeError::Truncated { .. })));
         assert!(matches!(of(&[9, 1]), Err(DecodeError::Unknown { .. })));
         let ask = Settle::Ask {

@@ -50,7 +50,7 @@ fn handle(node: &Arc<Node>, chores: &Chores, event: LinkEvent) {
             node.stocks.link_down(&peer);
             node.mailboxes.link_lost(&peer);
         }
-        LinkEvent::Message { from, body } => match link_message::parse(&body) {
+        LinkEvent::Message { from, body } => match link_message::parse(body) {
             Ok(LinkMessage::Round { session, envelope }) => {
                 if !node.mailboxes.deliver(from.clone(), session, envelope) {
                     metrics::counter!("quorate_messages_dropped_total", "peer" => from.to_string())

@@ -8,6 +8,7 @@
 //! `queued_bytes_per_peer`. In one session a peer may send what the rounds of the protocol have
 //! ([`Allowance`]); whoever sends more ends the session and is named for it.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -180,6 +181,8 @@ struct Inner {
     aborted: HashMap<SessionId, NodeId>,
     /// Ended parts, and the sessions that they belonged to.
     ended: HashMap<SessionId, Ended>,
+    /// Ended parts of sessions that still run.
+    ended_parts: HashMap<SessionId, Vec<SessionId>>,
     ended_order: VecDeque<SessionId>,
 }
 
@@ -260,10 +263,16 @@ impl Mailboxes {
         if inner.ended.insert(part, Ended { owner, members }).is_none() {
             inner.ended_order.push_back(part);
         }
+        inner.ended_parts.entry(owner).or_default().push(part);
         if inner.ended_order.len() > REMEMBERED_ENDS
             && let Some(oldest) = inner.ended_order.pop_front()
+            && let Some(Ended { owner, .. }) = inner.ended.remove(&oldest)
+            && let Entry::Occupied(mut parts) = inner.ended_parts.entry(owner)
         {
-            inner.ended.remove(&oldest);
+            parts.get_mut().retain(|part| *part != oldest);
+            if parts.get().is_empty() {
+                parts.remove();
+            }
         }
         inner.expire(self.limits.early_ttl);
     }
@@ -274,12 +283,13 @@ impl Mailboxes {
         inner.cancelled.remove(&owner);
         inner.aborted.remove(&owner);
         // Late messages of its parts are still dropped, but concern no session any more.
-        let parts = inner.ended.iter_mut();
-        for (part, ended) in parts.filter(|(_, ended)| ended.owner == owner) {
-            *ended = Ended {
-                owner: *part,
-                members: Arc::default(),
-            };
+        for part in inner.ended_parts.remove(&owner).unwrap_or_default() {
+            if let Some(ended) = inner.ended.get_mut(&part) {
+                *ended = Ended {
+                    owner: part,
+                    members: Arc::default(),
+                };
+            }
         }
     }
 

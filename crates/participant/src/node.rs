@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use quorate_api::ErrorCode;
 use quorate_api::mpc_v1 as wire;
 use quorate_intent::{Manifest, SignedIntent};
-use quorate_keystore::{Keystore, ShareState};
+use quorate_keystore::Keystore;
 use quorate_protocol::registry::Registry;
 use quorate_transport::noise::Links;
 use quorate_types::{Digest32, NodeId, PartyIndex, SecretBytes, SessionId};
@@ -256,11 +256,7 @@ impl Node {
     pub(crate) fn health(&self) -> wire::HeartbeatResponse {
         let active = self.active.load(Ordering::Relaxed);
         let load = (active * 100 / self.limits.max_sessions.max(1)).min(100);
-        let entries = self.keystore.list();
-        let keys = entries
-            .iter()
-            .filter(|entry| entry.state == ShareState::Active)
-            .count();
+        let keys = self.keystore.active();
         let head = self.keystore.audit().head();
         wire::HeartbeatResponse {
             node_id: self.me.to_string(),

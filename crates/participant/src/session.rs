@@ -105,7 +105,7 @@ async fn join(
     proposal: &Arc<Proposal>,
     report: &Arc<Report>,
 ) -> Result<(), Ended> {
-    let intent = match verify(node, proposal) {
+    let intent = match verify(node, proposal).await {
         Ok(intent) => intent,
         Err(refusal) if matches!(refusal.kind, RefusalKind::AlreadySigned(_)) => {
             return Err(refusal.into());
@@ -163,7 +163,7 @@ async fn refuse_anonymous(node: &Node, proposal: &Proposal, refusal: Refusal) ->
 
 /// Checks the client's signature and the times; an intent that was signed here is answered with
 /// its signatures, also after its time.
-fn verify(node: &Node, proposal: &Proposal) -> Result<VerifiedIntent, Refusal> {
+async fn verify(node: &Node, proposal: &Proposal) -> Result<VerifiedIntent, Refusal> {
     let (now, tolerance) = (clock::now(), node.limits.clock_tolerance_seconds);
     let verified = proposal.signed.verify(&node.manifest, now, tolerance);
     let known = match &verified {
@@ -177,8 +177,15 @@ fn verify(node: &Node, proposal: &Proposal) -> Result<VerifiedIntent, Refusal> {
         Err(_) => None,
     };
     let record = node.keystore.intents();
-    let signed = known.map(|digest| record.signature_of(digest)).transpose();
+    let signed = known.map(|digest| record.signed(digest)).transpose();
     let signed = signed.map_err(RecordError::Log)?.flatten();
+    let signed = match signed {
+        Some((signatures, durable)) => {
+            durable.await.map_err(RecordError::Log)?;
+            Some(signatures)
+        }
+        None => None,
+    };
     if let Some(signatures) = signed.as_deref().and_then(parse_signatures) {
         return Err(Refusal {
             kind: RefusalKind::AlreadySigned(signatures),

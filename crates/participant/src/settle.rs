@@ -7,11 +7,12 @@
 //! never signed cannot be in any certificate, and may be dropped for another run.
 
 mod gathering;
+mod steps;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use quorate_api::ErrorCode;
 use quorate_audit::{AuditEvent, AuditResult};
 use quorate_intent::{KeyCertificate, KeyStatement};
@@ -25,12 +26,14 @@ use crate::node::Node;
 use crate::refusal::Refusal;
 use crate::statement::digest_of;
 use gathering::{Gathering, Inner};
+use steps::advance;
+pub(crate) use steps::wait_until_settled;
 
 /// How far a certificate has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It is whole and stored.
-    Certified,
+    /// It is whole and stored; here it is, if this thread stored it.
+    Certified(Option<Box<KeyCertificate>>),
     /// These nodes have not stored their shares, or not signed.
     Waiting(Vec<NodeId>),
     /// The share was dropped: its run can have no certificate.
@@ -41,26 +44,6 @@ pub(crate) enum Outcome {
 #[derive(Default)]
 pub(crate) struct Settlement {
     inner: Mutex<Inner>,
-    changed: Condvar,
-}
-
-/// Waits until a key is certified or dropped, at most for `patience`.
-pub(crate) fn wait_until_settled(node: &Node, key: KeyId, patience: Duration) -> Outcome {
-    let deadline = Instant::now() + patience;
-    let mut inner = node.settlement.inner.lock();
-    while let Some(gathering) = inner.gathering.get(&key) {
-        let missing = gathering.missing(&node.me);
-        let changed = &node.settlement.changed;
-        if changed.wait_until(&mut inner, deadline).timed_out() {
-            return Outcome::Waiting(missing);
-        }
-    }
-    drop(inner);
-    // A gathering ends when the share is active, or when it is dropped.
-    match node.keystore.state(key) {
-        Some(ShareState::Active) => Outcome::Certified,
-        _ => Outcome::Dropped,
-    }
 }
 
 /// Step 1: begins to gather for a share that is durable now, and tells all members. What is
@@ -218,10 +201,8 @@ pub(crate) fn ask_one(node: &Arc<Node>, peer: &NodeId) {
 }
 
 fn ask_pending(node: &Arc<Node>, whom: impl Fn(&NodeId) -> bool) {
-    for entry in node.keystore.list() {
-        if entry.state == ShareState::Pending {
-            ask_whom(node, entry.key_id, None, &whom);
-        }
+    for key in node.keystore.pending() {
+        ask_whom(node, key, None, &whom);
     }
 }
 
@@ -278,7 +259,7 @@ fn answer(node: &Arc<Node>, from: &NodeId, key: KeyId, session: SessionId, state
 
 /// Step 2: a member's share is durable.
 fn stored(node: &Arc<Node>, from: &NodeId, key: KeyId, statement: Digest32) {
-    let ready = {
+    {
         let mut inner = node.settlement.inner.lock();
         let Some(gathering) = inner.gathering.get_mut(&key) else {
             if may_come(node, key) {
@@ -292,48 +273,57 @@ fn stored(node: &Arc<Node>, from: &NodeId, key: KeyId, statement: Digest32) {
             return;
         }
         gathering.stored.insert(from.clone());
-        gathering.is_ready(&node.me)
-    };
-    if ready {
-        release(node, key);
     }
+    advance(node, key);
 }
 
 /// Step 3: every member's share is durable, so we sign. The record of it is durable before the
-/// signature leaves: from here on the share is never dropped.
-fn release(node: &Arc<Node>, key: KeyId) {
+/// signature leaves. From the moment this step is under way the share is never dropped, unless the
+/// record failed: then nothing was signed. Returns whether we signed.
+fn release(node: &Node, key: KeyId) -> bool {
     crate::failpoint::here("settle.before_release");
-    let (others, message, certificate) = {
-        // Held over the write: a share is either released or dropped.
-        let mut inner = node.settlement.inner.lock();
-        let ready = |gathering: &&mut Gathering| gathering.is_ready(&node.me);
-        let Some(gathering) = inner.gathering.get_mut(&key).filter(ready) else {
-            return;
+    let (statement, digest) = {
+        let inner = node.settlement.inner.lock();
+        let Some(gathering) = inner.gathering.get(&key) else {
+            return false; // cannot be: what is under way is not dropped
         };
-        if let Err(refusal) = record_release(node, gathering) {
-            tracing::error!(%key, "not signed: {}", refusal.message);
-            return;
-        }
-        let bytes = gathering.statement.signing_bytes();
-        let signature = node.identity.sign_statement(&bytes);
-        gathering.signatures.insert(node.me.clone(), signature);
-        let message = Settle::Prepared {
-            key,
-            statement: gathering.digest,
-            signature,
-        };
-        let others = others(node, &gathering.statement);
-        (others, message, gathering.certificate())
+        (gathering.statement.clone(), gathering.digest)
     };
-    crate::failpoint::here("settle.after_release");
-    tell(node, &others, &message);
-    if let Some(certificate) = certificate {
-        activate(node, &certificate);
+    // Without the lock: the records of many keys share one sync.
+    let recorded = record_release(node, statement.intent, digest);
+    let signature = recorded
+        .as_ref()
+        .ok()
+        .map(|()| node.identity.sign_statement(&statement.signing_bytes()));
+    {
+        let mut inner = node.settlement.inner.lock();
+        if let Some(gathering) = inner.gathering.get_mut(&key) {
+            gathering.under_way = None;
+            if let Some(signature) = signature {
+                gathering.signatures.insert(node.me.clone(), signature);
+            }
+        }
+    }
+    match (recorded, signature) {
+        (Ok(()), Some(signature)) => {
+            crate::failpoint::here("settle.after_release");
+            let message = Settle::Prepared {
+                key,
+                statement: digest,
+                signature,
+            };
+            tell(node, &others(node, &statement), &message);
+            true
+        }
+        (Err(refusal), _) => {
+            tracing::error!(%key, "not signed: {}", refusal.message);
+            false
+        }
+        (Ok(()), None) => false,
     }
 }
 
-fn record_release(node: &Node, gathering: &Gathering) -> Result<(), Refusal> {
-    let (intent, digest) = (gathering.statement.intent, gathering.digest);
+fn record_release(node: &Node, intent: Digest32, digest: Digest32) -> Result<(), Refusal> {
     let record = node.keystore.intents();
     let durable = record.complete(intent, &released(digest))?;
     durable
@@ -343,9 +333,9 @@ fn record_release(node: &Node, gathering: &Gathering) -> Result<(), Refusal> {
 
 /// Step 4: a member signed.
 fn prepared(node: &Arc<Node>, from: &NodeId, key: KeyId, statement: Digest32, signature: [u8; 64]) {
-    let (ready, certificate) = {
+    let (digest, ours) = {
         let mut inner = node.settlement.inner.lock();
-        let Some(gathering) = inner.gathering.get_mut(&key) else {
+        let Some(gathering) = inner.gathering.get(&key) else {
             let message = Settle::Prepared {
                 key,
                 statement,
@@ -356,19 +346,23 @@ fn prepared(node: &Arc<Node>, from: &NodeId, key: KeyId, statement: Digest32, si
             }
             return;
         };
-        if gathering.digest != statement || !is_signed(node, gathering, from, &signature) {
-            tracing::warn!(%key, peer = %from, "a peer signed another statement of this key");
-            return;
-        }
+        (gathering.digest, gathering.statement.clone())
+    };
+    // Without the lock: sessions wait for it.
+    if digest != statement || !is_signed(node, &ours, from, &signature) {
+        tracing::warn!(%key, peer = %from, "a peer signed another statement of this key");
+        return;
+    }
+    {
+        let mut inner = node.settlement.inner.lock();
+        let same = |gathering: &&mut Gathering| gathering.digest == statement;
+        let Some(gathering) = inner.gathering.get_mut(&key).filter(same) else {
+            return; // over, or of another run by now
+        };
         gathering.stored.insert(from.clone());
         gathering.signatures.insert(from.clone(), signature);
-        (gathering.is_ready(&node.me), gathering.certificate())
-    };
-    if ready {
-        release(node, key);
-    } else if let Some(certificate) = certificate {
-        activate(node, &certificate);
     }
+    advance(node, key);
 }
 
 /// Whether a share of the key may still become pending here, or be taken up.
@@ -377,12 +371,12 @@ fn may_come(node: &Node, key: KeyId) -> bool {
     !matches!(node.keystore.state(key), Some(Active | Archived))
 }
 
-fn is_signed(node: &Node, gathering: &Gathering, from: &NodeId, signature: &[u8; 64]) -> bool {
-    let member = gathering.statement.committee.index_of(from).is_some();
+fn is_signed(node: &Node, statement: &KeyStatement, from: &NodeId, signature: &[u8; 64]) -> bool {
+    let member = statement.committee.index_of(from).is_some();
     let Some(peer) = node.manifest.node(from) else {
         return false;
     };
-    let bytes = gathering.statement.signing_bytes();
+    let bytes = statement.signing_bytes();
     member && quorate_verify::verify_ed25519(&peer.identity, &bytes, signature).is_ok()
 }
 
@@ -454,7 +448,7 @@ pub(crate) fn abandon(node: &Arc<Node>, key: KeyId, because_of: &NodeId) -> bool
     let session = {
         // Held over the write: a share is either released or dropped.
         let mut inner = node.settlement.inner.lock();
-        let unsigned = |gathering: &&Gathering| gathering.signatures.is_empty();
+        let unsigned = |gathering: &&Gathering| gathering.is_unsigned();
         let Some(gathering) = inner.gathering.get(&key).filter(unsigned) else {
             return false;
         };
@@ -466,30 +460,36 @@ pub(crate) fn abandon(node: &Arc<Node>, key: KeyId, because_of: &NodeId) -> bool
             tracing::warn!(%key, %error, "a pending share could not be dropped");
             return false;
         }
-        inner.gathering.remove(&key);
+        if let Some(dropped) = inner.gathering.remove(&key) {
+            dropped.changed.notify_all();
+        }
         session
     };
-    node.settlement.changed.notify_all();
     record(node, key, session, "key.dropped", because_of);
     true
 }
 
-fn activate(node: &Arc<Node>, certificate: &KeyCertificate) {
+/// Step 4, the end: the share becomes active. Returns whether it is.
+fn activate(node: &Node, certificate: &KeyCertificate) -> bool {
     let statement = &certificate.statement;
     let key = statement.key;
     crate::failpoint::here("settle.before_activate");
     if let Err(error) = node.keystore.activate(key, &certificate.to_bytes()) {
         tracing::error!(%key, %error, "the certificate could not be stored");
-        return;
+        if let Some(gathering) = node.settlement.inner.lock().gathering.get_mut(&key) {
+            gathering.under_way = None;
+        }
+        return false;
     }
     let ended = node.settlement.inner.lock().gathering.remove(&key);
     crate::failpoint::here("settle.after_activate");
-    node.settlement.changed.notify_all();
-    if ended.is_none() {
-        return; // it came twice at once, and is recorded already
-    }
+    let Some(ended) = ended else {
+        return true; // it came twice at once, and is recorded already
+    };
+    ended.changed.notify_all();
     record(node, key, statement.session, "key.certified", &node.me);
     tracing::info!(%key, "certified");
+    true
 }
 
 /// The certificate of an active key.

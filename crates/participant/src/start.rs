@@ -28,7 +28,7 @@ use crate::identity::{Identity, KeyFileError, read_secret};
 use crate::links::pump;
 use crate::node::{Node, Parts};
 use crate::serve::Service;
-use crate::{node_audit, refused_callers};
+use crate::{node_audit, refused_callers, share_check};
 
 /// Longest gRPC message, in bytes.
 const MAX_MESSAGE: usize = 4 << 20;
@@ -95,6 +95,7 @@ pub enum StartError {
 
 /// A participant at work.
 pub struct Running {
+    node: Arc<Node>,
     /// Certificates and revocation lists are read again when they change.
     _fresh: AbortOnDropHandle<()>,
     links: Links,
@@ -110,6 +111,14 @@ impl Running {
         self.links.shutdown().await;
         self.server.abort();
         let _ = self.pump.await;
+        let node = self.node;
+        let emptied = tokio::task::spawn_blocking(move || node.keystore.empty_journal());
+        match emptied.await {
+            Ok(Ok(())) => {}
+            // Nothing is lost: the next start reads the journal.
+            Ok(Err(error)) => tracing::warn!(%error, "the journal of shares was not emptied"),
+            Err(error) => tracing::warn!(%error, "the journal of shares was not emptied"),
+        }
     }
 }
 
@@ -175,10 +184,11 @@ async fn listen(
     let (links, events) = Links::start(links, noise)?;
     node.attach(links.clone());
     let pump = tokio::spawn(pump(Arc::clone(&node), events));
-    let service =
-        quorate_api::mpc_v1::node_service_server::NodeServiceServer::new(Service { node })
-            .max_decoding_message_size(MAX_MESSAGE)
-            .max_encoding_message_size(MAX_MESSAGE);
+    let service = quorate_api::mpc_v1::node_service_server::NodeServiceServer::new(Service {
+        node: Arc::clone(&node),
+    })
+    .max_decoding_message_size(MAX_MESSAGE)
+    .max_encoding_message_size(MAX_MESSAGE);
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(std::time::Duration::from_secs(5)))
@@ -186,8 +196,18 @@ async fn listen(
     let server = tokio::spawn(server.serve_with_incoming_shutdown(incoming, async {
         let _ = stopped.await;
     }));
+    share_check::begin(&node);
+    let wide = quorate_dkls23::wide_kernels();
+    tracing::info!(
+        hash = wide.hash,
+        transpose = wide.transpose,
+        check_hash = wide.check_hash,
+        products = wide.products,
+        "kernels of ECDSA that use wide instructions, each after its self-test"
+    );
     tracing::info!(node = %config.node_id, grpc = %config.listen.grpc, noise = %config.listen.noise, "listening");
     Ok(Running {
+        node,
         _fresh: tls.keep_fresh(),
         links,
         stop,

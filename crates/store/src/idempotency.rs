@@ -57,6 +57,26 @@ pub enum NonceUse {
     Replayed,
 }
 
+/// A request nonce, to be recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestNonce {
+    /// Who calls: id of the API key.
+    pub credential: String,
+    /// What the header says.
+    pub nonce: String,
+    /// From then on the request's timestamp does not pass any more.
+    pub expires_at: UnixMillis,
+}
+
+/// What [`crate::Store::begin_request`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestStart {
+    /// A replay: refuse the request. Nothing was written.
+    Replayed,
+    /// First use of the nonce, and where the request stands if it has an `Idempotency-Key`.
+    Fresh(Option<IdempotencyStart>),
+}
+
 /// How many expired rows were deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pruned {

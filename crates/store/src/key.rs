@@ -100,6 +100,9 @@ pub struct KeyChange {
     pub key_id: KeyId,
     /// Where the caller believes that it is.
     pub from: KeyStatus,
+    /// States that it passes through on the way, in order: a key that exists was distributed and
+    /// stored. One change checks every step and writes the row once.
+    pub through: Vec<KeyStatus>,
     /// Where it shall go.
     pub to: KeyStatus,
     /// Time of the step.
@@ -119,12 +122,22 @@ impl KeyChange {
         Self {
             key_id,
             from,
+            through: Vec::new(),
             to,
             at,
             material: None,
             error_message: None,
             deletion_date: None,
         }
+    }
+}
+
+impl KeyChange {
+    /// Whether the life cycle allows every step of it.
+    pub(crate) fn is_allowed(&self) -> bool {
+        let after = self.through.iter().chain([&self.to]);
+        let before = [&self.from].into_iter().chain(&self.through);
+        before.zip(after).all(|(from, to)| from.may_become(*to))
     }
 }
 

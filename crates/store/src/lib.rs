@@ -33,7 +33,8 @@ pub use audit::{
 };
 pub use error::StoreError;
 pub use idempotency::{
-    IdempotencyKey, IdempotencyRequest, IdempotencyStart, NonceUse, Pruned, StoredResponse,
+    IdempotencyKey, IdempotencyRequest, IdempotencyStart, NonceUse, Pruned, RequestNonce,
+    RequestStart, StoredResponse,
 };
 pub use intent::{ActKind, IntentChange, IntentOpening, IntentRow, IntentState};
 pub use key::{KeyChange, KeyDescription, KeyFilter, KeyMaterial, KeyRow};

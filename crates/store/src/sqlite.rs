@@ -27,7 +27,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::audit::{AuditCheck, AuditEvent, AuditFilter, AuditHead, AuditRecord};
 use crate::error::StoreError;
-use crate::idempotency::{IdempotencyRequest, IdempotencyStart, NonceUse, Pruned};
+use crate::idempotency::{
+    IdempotencyRequest, IdempotencyStart, NonceUse, Pruned, RequestNonce, RequestStart,
+};
 use crate::intent::{IntentOpening, IntentRow};
 use crate::key::{KeyFilter, KeyRow};
 use crate::limits::MAX_WRITES_PER_APPLY;
@@ -265,6 +267,16 @@ impl Store for SqliteStore {
     ) -> StoreFuture<'_, NonceUse> {
         self.change(move |connection| {
             idempotency::use_nonce(connection, &credential, &nonce, expires_at)
+        })
+    }
+
+    fn begin_request(
+        &self,
+        nonce: RequestNonce,
+        idempotency: Option<IdempotencyRequest>,
+    ) -> StoreFuture<'_, RequestStart> {
+        self.change(move |connection| {
+            idempotency::begin_request(connection, &nonce, idempotency.as_ref())
         })
     }
 

@@ -6,7 +6,8 @@ use quorate_types::{Digest32, KeyId, NodeId, SessionId, UnixMillis};
 use crate::audit::{AuditCheck, AuditEvent, AuditFilter, AuditHead, AuditRecord};
 use crate::error::StoreError;
 use crate::idempotency::{
-    IdempotencyKey, IdempotencyRequest, IdempotencyStart, NonceUse, Pruned, StoredResponse,
+    IdempotencyKey, IdempotencyRequest, IdempotencyStart, NonceUse, Pruned, RequestNonce,
+    RequestStart, StoredResponse,
 };
 use crate::intent::{IntentChange, IntentOpening, IntentRow};
 use crate::key::{KeyChange, KeyDescription, KeyFilter, KeyRow};
@@ -163,6 +164,17 @@ pub trait Store: Send + Sync {
         nonce: String,
         expires_at: UnixMillis,
     ) -> StoreFuture<'_, NonceUse>;
+
+    /// Records a nonce and, if it is fresh, starts the request with an `Idempotency-Key`: both in
+    /// one write, since every request begins with them.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`], or an operator's error: then the request must be refused.
+    fn begin_request(
+        &self,
+        nonce: RequestNonce,
+        idempotency: Option<IdempotencyRequest>,
+    ) -> StoreFuture<'_, RequestStart>;
 
     /// Deletes expired idempotency records and expired nonces, at most
     /// [`crate::limits::MAX_PRUNED_ROWS`] of each.

@@ -367,6 +367,23 @@ impl Cluster {
         Ok(())
     }
 
+    /// Asks a participant to stop (SIGTERM) and waits for its end: all that it wrote is in its place
+    /// then.
+    ///
+    /// # Errors
+    /// If it does not end within the deadline.
+    pub async fn stop_node(&mut self, position: usize) -> Result<()> {
+        let node = self.nodes.get(position).context("no such node")?;
+        if let Some(child) = &node.child {
+            let pid = child.id().to_string();
+            let asked = Command::new("kill").args(["-TERM", &pid]).status()?;
+            if !asked.success() {
+                bail!("the participant cannot be asked to stop");
+            }
+        }
+        self.wait_for_exit(position).await
+    }
+
     /// Waits until a participant ends by itself.
     ///
     /// # Errors

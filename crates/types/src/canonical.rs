@@ -82,7 +82,9 @@ pub trait Canonical: Sized {
         let mut input = Reader::new(bytes);
         let value = Self::read(&mut input)?;
         input.finish()?;
-        if value.to_bytes() == bytes {
+        let mut again = Writer::comparing(bytes);
+        value.write(&mut again);
+        if again.has_matched() {
             Ok(value)
         } else {
             Err(DecodeError::NotCanonical)
@@ -90,13 +92,15 @@ pub trait Canonical: Sized {
     }
 }
 
-/// Builds a canonical encoding.
+/// Builds a canonical encoding, or compares one with bytes that are there.
 #[derive(Default)]
-pub struct Writer {
+pub struct Writer<'a> {
     bytes: Vec<u8>,
+    /// What is still expected; `None` after a difference. A writer that builds has no such thing.
+    expected: Option<Option<&'a [u8]>>,
 }
 
-impl Writer {
+impl Writer<'static> {
     /// An empty writer.
     #[must_use]
     pub fn new() -> Self {
@@ -109,12 +113,32 @@ impl Writer {
     pub fn with_capacity(bytes: usize) -> Self {
         Self {
             bytes: Vec::with_capacity(bytes),
+            expected: None,
         }
+    }
+}
+
+impl<'a> Writer<'a> {
+    /// A writer that keeps nothing, and only compares: no copy of a secret, and no memory for
+    /// messages of many kilobytes.
+    fn comparing(expected: &'a [u8]) -> Self {
+        Self {
+            bytes: Vec::new(),
+            expected: Some(Some(expected)),
+        }
+    }
+
+    /// Whether exactly the expected bytes were written.
+    fn has_matched(&self) -> bool {
+        matches!(self.expected, Some(Some([])))
     }
 
     /// Appends raw bytes of a length that the reader knows.
     pub fn fixed(&mut self, bytes: &[u8]) -> &mut Self {
-        self.bytes.extend_from_slice(bytes);
+        match &mut self.expected {
+            None => self.bytes.extend_from_slice(bytes),
+            Some(rest) => *rest = rest.and_then(|rest| rest.strip_prefix(bytes)),
+        }
         self
     }
 
@@ -162,9 +186,9 @@ impl Writer {
     ///
     /// # Panics
     /// If there are 2³² values or more.
-    pub fn list<'a, T: Canonical + 'a>(
+    pub fn list<'v, T: Canonical + 'v>(
         &mut self,
-        values: impl ExactSizeIterator<Item = &'a T>,
+        values: impl ExactSizeIterator<Item = &'v T>,
     ) -> &mut Self {
         self.u32(u32::try_from(values.len()).expect("lists are limited far below 2^32 items"));
         for value in values {
@@ -339,6 +363,35 @@ mod tests {
             input.finish(),
             Err(DecodeError::TrailingBytes { count: 15 })
         );
+    }
+
+    /// A value that reads what it does not write.
+    struct Sloppy(Vec<u8>);
+
+    impl Canonical for Sloppy {
+        fn write(&self, out: &mut Writer) {
+            out.fixed(&self.0);
+        }
+
+        fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+            let read = input.take("all", input.remaining())?;
+            Ok(Self(match read {
+                b"longer" => b"longer!".to_vec(),
+                b"shorter" => b"short".to_vec(),
+                b"other" => b"othex".to_vec(),
+                same => same.to_vec(),
+            }))
+        }
+    }
+
+    #[test]
+    fn from_bytes__must_refuse_what_re_encodes_to_other_bytes() {
+        for bytes in [&b"longer"[..], b"shorter", b"other"] {
+            let refused = Sloppy::from_bytes(bytes).map(|_| ());
+            assert_eq!(refused, Err(DecodeError::NotCanonical));
+        }
+        assert!(Sloppy::from_bytes(b"same").is_ok());
+        assert!(Sloppy::from_bytes(b"").is_ok());
     }
 
     #[test]

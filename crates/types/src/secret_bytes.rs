@@ -24,6 +24,30 @@ impl SecretBytes {
     }
 }
 
+impl SecretBytes {
+    /// The bytes behind `first`, in the same memory if there is room for one more.
+    #[must_use]
+    pub fn behind(mut self, first: u8) -> Self {
+        if self.0.capacity() > self.0.len() {
+            self.0.insert(0, first);
+            return self;
+        }
+        let mut longer = Self::new(Vec::with_capacity(self.0.len() + 1));
+        longer.push(first);
+        longer.extend_from_slice(&self.0);
+        longer
+    }
+
+    /// The bytes but for the first, in the same memory.
+    #[must_use]
+    pub fn without_first(mut self) -> Self {
+        if !self.0.is_empty() {
+            self.0.remove(0);
+        }
+        self
+    }
+}
+
 impl Drop for SecretBytes {
     fn drop(&mut self) {
         self.0.clear();
@@ -75,5 +99,16 @@ mod tests {
         assert_eq!(bytes.as_slice(), [1, 2, 3]);
         assert_eq!(bytes.clone(), bytes);
         assert_eq!(format!("{bytes:?}"), "SecretBytes(3 bytes)");
+        for room in [0, 1, 5] {
+            let mut inner = Vec::with_capacity(3 + room);
+            inner.extend_from_slice(&bytes);
+            let framed = SecretBytes::new(inner).behind(9);
+            assert_eq!(framed.as_slice(), [9, 1, 2, 3]);
+            assert_eq!(framed.without_first(), bytes);
+        }
+        assert_eq!(
+            SecretBytes::default().without_first(),
+            SecretBytes::default()
+        );
     }
 }

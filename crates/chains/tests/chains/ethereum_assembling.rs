@@ -1,6 +1,8 @@
 //! Signatures that do not belong into a transaction.
 
-use quorate_chains::{Chain, EthereumNetwork, Refusal, Signature, SignedTransaction, assemble};
+use quorate_chains::{
+    Chain, EthereumNetwork, Refusal, Signature, SignedTransaction, assemble, assemble_verified,
+};
 use quorate_types::Algorithm;
 use quorate_verify::EcdsaSignature;
 
@@ -45,11 +47,12 @@ fn c11_transaction__should_show_another_sender_for_another_recovery_id() {
 
 #[test]
 fn transaction__must_refuse_signatures_without_a_form() {
+    let key = key(ETHEREUM, Algorithm::Ecdsa, &GENERATOR);
     for recovery_id in [2, 3] {
-        assert_eq!(
-            assembled(ETHEREUM, &[signature(recovery_id).into()]),
-            Err(Refusal::RecoveryId(recovery_id))
-        );
+        let signature = signature(recovery_id).into();
+        let refused = Err(Refusal::RecoveryId(recovery_id));
+        assert_eq!(assembled(ETHEREUM, &[signature]), refused);
+        assert_eq!(assemble_verified(&key, &payload(), &[signature]), refused);
     }
     let one = signature(0).into();
     for (signatures, found) in [(vec![], 0), (vec![one, one], 2)] {

@@ -1,6 +1,8 @@
 //! Golden vectors made by eth-account: `vectors/ethereum/make.py`.
 
-use quorate_chains::{Asset, Chain, DEFAULT_ADDRESS_KIND, Decoded, EffectKind, Warning, assemble};
+use quorate_chains::{
+    Asset, Chain, DEFAULT_ADDRESS_KIND, Decoded, EffectKind, Warning, assemble, assemble_verified,
+};
 use quorate_types::{Algorithm, ChainId};
 use quorate_verify::EcdsaSignature;
 use serde_json::Value;
@@ -66,6 +68,8 @@ fn transactions__should_have_the_meaning_digest_and_signed_form_of_eth_account()
         assert_eq!(signed.bytes, bytes(vector, "signed"), "{name}");
         assert_eq!(signed.tx_id, text(vector, "tx_id"), "{name}");
         assert_eq!(signed.from, text(vector, "from"), "{name}");
+        let verified = assemble_verified(&key, &payload, &[signature]);
+        assert_eq!(verified, Ok(signed), "{name}");
         let address = key.address().expect(name);
         assert_eq!(address.as_deref(), vector["from"].as_str(), "{name}");
     }

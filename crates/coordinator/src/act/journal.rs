@@ -268,7 +268,7 @@ impl ActTask {
             }
         }
         if let Some(material) = self.material() {
-            writes.extend(self.activate_key(material, at));
+            writes.push(self.activate_key(material, at));
         }
         writes
     }
@@ -292,19 +292,16 @@ impl ActTask {
         writes
     }
 
-    fn activate_key(&self, material: KeyMaterial, at: UnixMillis) -> Vec<Write> {
+    /// The rest of the way to an active key, written as one change.
+    fn activate_key(&self, material: KeyMaterial, at: UnixMillis) -> Write {
         use KeyStatus::{Active, Creating, Distributing, Generating, Storing};
-        let steps = [Creating, Generating, Distributing, Storing, Active];
-        let first = steps.iter().position(|s| *s == self.key_status);
-        let steps = steps.iter().skip(first.unwrap_or(0));
-        let pairs = steps.clone().zip(steps.skip(1));
-        pairs
-            .map(|(from, to)| {
-                let mut change = KeyChange::step(self.plan.key_id(), *from, *to, at);
-                change.material = (*to == Active).then(|| material.clone());
-                Write::ChangeKey(Box::new(change))
-            })
-            .collect()
+        let way = [Creating, Generating, Distributing, Storing];
+        let behind = way.iter().position(|status| *status == self.key_status);
+        let through = way.iter().skip(behind.map_or(0, |place| place + 1));
+        let mut change = KeyChange::step(self.plan.key_id(), self.key_status, Active, at);
+        change.through = through.copied().collect();
+        change.material = Some(material);
+        Write::ChangeKey(Box::new(change))
     }
 
     /// What the store keeps of a new key, from its verified certificate.

@@ -16,6 +16,9 @@ const FEW: usize = 16;
 const FIRST: usize = 128;
 /// How much longer than without a queue acts may take.
 const QUEUE: Duration = Duration::from_millis(200);
+/// Most that is taken for an act's own time where a queue may have been there from the start. If
+/// acts do take longer, the limit falls to [`FEW`], where their own time shows.
+const ASSUMED: Duration = Duration::from_millis(100);
 /// Length of a moment that is judged as a whole.
 const WINDOW: Duration = Duration::from_millis(100);
 /// Most that the limit falls in one window, as a factor.
@@ -74,6 +77,11 @@ impl Pace {
         number(running) < self.limit
     }
 
+    /// What an act takes without a queue, once that was measured.
+    pub(super) const fn alone(&self) -> Option<Duration> {
+        self.alone
+    }
+
     /// Takes note of an act that succeeded while so many ran, itself among them.
     pub(super) fn ended(&mut self, took: Duration, running: usize, now: Instant) {
         let window = &mut self.window;
@@ -92,7 +100,8 @@ impl Pace {
             // Without a queue this may rise too: links may have become longer.
             Some(alone) if peak <= FEW => (alone * 7 + quickest) / 8,
             Some(alone) => alone.min(quickest),
-            None => quickest,
+            None if peak <= FEW => quickest,
+            None => quickest.min(ASSUMED),
         };
         self.alone = Some(alone);
         let patience = alone + QUEUE;
@@ -159,6 +168,16 @@ mod tests {
             took > Duration::from_millis(100),
             "the service is kept busy: {took:?}"
         );
+    }
+
+    #[test]
+    fn queue_at_the_start__must_not_be_taken_for_the_acts_own_time() {
+        let mut service = Service::new(2_048, 10);
+        let took = service.run(60, 4_000, 100.0);
+        assert!(took < Duration::from_millis(500), "{took:?}");
+        let mut long_links = Service::new(2_048, 600);
+        long_links.run(60, 700, 1_000.0);
+        assert!(long_links.pace.admits(200), "{:?}", long_links.pace);
     }
 
     #[test]

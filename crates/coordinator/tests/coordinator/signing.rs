@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use quorate_api::ErrorCode;
 use quorate_coordinator::{KeyQuery, SessionQuery};
@@ -40,6 +41,30 @@ async fn key__should_be_active_with_the_nodes_signatures_and_an_audit_trail() {
         .key(&world.caller_of("other"), &key.key_id)
         .await;
     assert_eq!(hidden.unwrap_err().code(), ErrorCode::NotFound);
+}
+
+/// Without it, the limit that refuses further requests would stay what it was at the start.
+#[tokio::test(flavor = "multi_thread")]
+async fn signatures__must_be_measured_for_the_limit_on_acts_at_one_time() {
+    let world = World::start(3).await;
+    let key = world.create_key(2).await;
+    assert_eq!(
+        world.coordinator().signing_pace(),
+        None,
+        "keys do not count"
+    );
+    let measured = async {
+        let mut number = 0_u8;
+        while world.coordinator().signing_pace().is_none() {
+            number = number % 0x7f + 1;
+            let request = world.client.sign(&key.key_id, &transfer(number));
+            let signed = world.coordinator().sign(&world.caller(), request, PATIENCE);
+            signed.await.unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, measured).await.unwrap();
+    let pace = world.coordinator().signing_pace().unwrap();
+    assert!(pace > Duration::ZERO && pace < PATIENCE, "{pace:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,7 @@
+use k256::elliptic_curve::BatchNormalize;
 use k256::elliptic_curve::ff::{FromUniformBytes, PrimeField};
 use k256::elliptic_curve::group::GroupEncoding;
+use k256::elliptic_curve::ops::MulByGeneratorVartime;
 use k256::{AffinePoint, FieldBytes, ProjectivePoint, Scalar};
 use quorate_types::Curve;
 
@@ -46,6 +48,20 @@ impl Group for Secp256k1 {
         point.to_affine().to_bytes().to_vec()
     }
 
+    fn points_to_bytes(points: &[ProjectivePoint]) -> Vec<Vec<u8>> {
+        // One inversion for all of them.
+        let affine =
+            <ProjectivePoint as BatchNormalize<[ProjectivePoint]>>::batch_normalize(points);
+        affine
+            .iter()
+            .map(|point| point.to_bytes().to_vec())
+            .collect()
+    }
+
+    fn mul_add_public(base: &Scalar, factor: &Scalar, point: &ProjectivePoint) -> ProjectivePoint {
+        ProjectivePoint::mul_by_generator_and_mul_add_vartime(base, factor, point)
+    }
+
     fn point_from_bytes(bytes: &[u8]) -> Option<ProjectivePoint> {
         // 02 and 03 only: SEC 1 has other 33-byte forms in some libraries.
         let compressed: [u8; 33] = bytes.try_into().ok()?;
@@ -53,9 +69,13 @@ impl Group for Secp256k1 {
             return None;
         }
         let affine: Option<AffinePoint> = AffinePoint::from_bytes(&compressed.into()).into();
+        // Compared before it gets a denominator, which would have to be inverted again.
+        let affine = affine.filter(|affine| affine.to_bytes().as_slice() == compressed.as_slice());
         let point = ProjectivePoint::from(affine?);
-        let canonical =
-            Self::point_to_bytes(&point) == compressed && point != ProjectivePoint::IDENTITY;
-        canonical.then_some(point)
+        (point != ProjectivePoint::IDENTITY).then_some(point)
+    }
+
+    fn is_identity_encoding(bytes: &[u8]) -> bool {
+        AffinePoint::IDENTITY.to_bytes().as_slice() == bytes
     }
 }

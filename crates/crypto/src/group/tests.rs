@@ -123,3 +123,23 @@ fn c10_ed25519__must_refuse_second_spellings() {
     let order: [u8; 32] = hex::decode(order).unwrap().try_into().unwrap();
     assert!(Ed25519::scalar_from_bytes(&order).is_none());
 }
+
+fn check_many<G: Group>() {
+    let point = |n| G::mul_base(&G::scalar_from_u8(n));
+    let points: Vec<_> = (1..6).map(point).chain([G::identity()]).collect();
+    let one_by_one: Vec<_> = points.iter().map(G::point_to_bytes).collect();
+    assert_eq!(G::points_to_bytes(&points), one_by_one);
+    assert!(G::points_to_bytes(&[]).is_empty());
+    let identity = G::point_to_bytes(&G::identity());
+    assert!(G::is_identity_encoding(&identity) && !G::is_identity_encoding(&one_by_one[0]));
+    let [a, b] = [7, 11].map(G::scalar_from_u8);
+    assert!(G::mul_add_public(&a, &b, &point(3)) == point(7 + 33));
+    assert!(G::mul_add_public(&a, &-b, &point(3)) == G::mul_base(&(a - b * G::scalar_from_u8(3))));
+    assert!(G::mul_add_public(&(b * G::scalar_from_u8(3)), &-b, &point(3)) == G::identity());
+}
+
+#[test]
+fn many_points__should_be_encoded_and_combined_as_one_by_one() {
+    check_many::<Secp256k1>();
+    check_many::<Ed25519>();
+}

@@ -146,3 +146,54 @@ fn key_share__must_not_hand_out_scalars_of_another_curve() {
     assert!(share.secret::<Ed25519>(SecretName::SigningKey).is_none());
     assert!(share.secret::<Secp256k1>(SecretName::SigningKey).is_some());
 }
+
+/// What key generation computes, with one thing changed, must meet the checks of a decoded share.
+fn check_points<G: Group>() {
+    use InvalidKeyShare as E;
+    let (n, t) = (3, 2);
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let [x, k] = [0, 1].map(|_| Polynomial::<G>::random(t, &mut rng));
+    let [x_points, k_points] = [&x, &k].map(|f| FeldmanCommitment::to(f).values_to(party(n)));
+    let threshold = Threshold::new(t.into(), n.into()).unwrap();
+    let (own_x, own_k) = (x.evaluate(party(2)), k.evaluate(party(2)));
+    let make = |index: u8, x: &SecretScalar<G>, x_points: &[G::Point]| {
+        let parts = [(x, x_points), (&own_k, k_points.as_slice())];
+        KeyShare::of_points::<G>(party(index), threshold, parts, [5; 32])
+    };
+    let made = make(2, &own_x, &x_points).unwrap();
+    assert_eq!(made.to_bytes(), share::<G>(2, t, n).to_bytes());
+
+    let fault = |made: Result<KeyShare, E>| made.err().unwrap();
+    let secret = SecretName::SigningKey;
+    let index = party(4);
+    assert_eq!(
+        fault(make(4, &own_x, &x_points)),
+        E::IndexOutOfRange { index }
+    );
+    let mismatch = E::ShareMismatch { secret };
+    assert_eq!(fault(make(1, &own_x, &x_points)), mismatch);
+    assert_eq!(fault(make(2, &own_k, &x_points)), mismatch);
+    let few = E::WrongNumberOfShares { secret };
+    assert_eq!(fault(make(2, &own_x, &x_points[..3])), few);
+    for place in 0..x_points.len() {
+        let mut bent = x_points.clone();
+        bent[place] = bent[place] + bent[place];
+        assert_eq!(
+            fault(make(2, &own_x, &bent)),
+            E::NotOnePolynomial { secret }
+        );
+        bent[place] = G::identity();
+        assert_eq!(fault(make(2, &own_x, &bent)), E::InvalidPoint { secret });
+    }
+    let constant = vec![x_points[2]; x_points.len()];
+    assert_eq!(
+        fault(make(2, &own_x, &constant)),
+        E::NotOnePolynomial { secret }
+    );
+}
+
+#[test]
+fn share_of_points__must_meet_every_check_of_a_decoded_one() {
+    check_points::<Secp256k1>();
+    check_points::<Ed25519>();
+}

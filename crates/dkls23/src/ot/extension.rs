@@ -4,7 +4,6 @@
 //! (eprint 2022/192) for one base OT a row, made non-interactive; `docs/protocols/dkls23.md` §2.2,
 //! §2.3 and §5.
 
-use blake3::Hasher;
 use quorate_kernels::{Block, Check, CheckHash, Row, Tccr, mask, transpose};
 use quorate_types::{Digest32, Reader, Writer};
 use subtle::ConstantTimeEq;
@@ -51,12 +50,10 @@ impl Matrix {
         })
     }
 
-    /// Digest of the whole message.
-    pub(crate) fn digest(&self) -> Digest32 {
-        let mut hasher = Hasher::new();
-        hasher.update(self.rows.as_slice());
-        hasher.update(&self.choices_check).update(&self.rows_check);
-        Digest32::from_array(*hasher.finalize().as_bytes())
+    /// Digest of the whole message. `transcript` comes from the challenge and stands for the rows.
+    fn digest(&self, transcript: &Digest32) -> Digest32 {
+        let parts: [&[u8]; 3] = [transcript.as_bytes(), &self.choices_check, &self.rows_check];
+        Digest32::of(b"quorate dkls23 v3 matrix", &parts)
     }
 }
 
@@ -64,6 +61,8 @@ impl Matrix {
 pub(crate) struct Received {
     pub(crate) choices: Row,
     pub(crate) pads: Zeroizing<Vec<Block>>,
+    /// Digest of the message.
+    pub(crate) matrix: Digest32,
 }
 
 impl Drop for Received {
@@ -76,6 +75,8 @@ impl Drop for Received {
 /// where it chose 1.
 pub(crate) struct Sent {
     pub(crate) pads: Zeroizing<Vec<Block>>,
+    /// Digest of the receiver's message.
+    pub(crate) matrix: Digest32,
 }
 
 /// The check failed: the receiver used different choices in different rows. Tells one bit of Δ for
@@ -100,8 +101,10 @@ pub(crate) fn receive(seeds: &ReceiverSeeds, id: &Digest32, choices: Row) -> (Ma
         }
         write_row(out, &masked);
     }
-    let check = challenge(id, &rows);
-    let rows_check = rows_check(id, zeros.0.iter().map(|row| check.fold(row)));
+    let Challenge { check, transcript } = Challenge::new(id, &rows);
+    let mut hashes = Zeroizing::new([[0; 2]; BASE_OTS]);
+    check.fold_all(zeros.0.as_slice(), hashes.as_mut_slice());
+    let rows_check = rows_check(id, hashes.iter().copied());
     let matrix = Matrix {
         rows,
         choices_check: check_bytes(check.fold(&choices)),
@@ -110,6 +113,7 @@ pub(crate) fn receive(seeds: &ReceiverSeeds, id: &Digest32, choices: Row) -> (Ma
     let received = Received {
         choices,
         pads: columns(&zeros.0),
+        matrix: matrix.digest(&transcript),
     };
     (matrix, received)
 }
@@ -132,11 +136,12 @@ pub(crate) fn send(
             *word ^= masked & chosen;
         }
     }
-    let check = challenge(id, &matrix.rows);
+    let Challenge { check, transcript } = Challenge::new(id, &matrix.rows);
     let choices = read_check(&matrix.choices_check);
-    let expected = rows.0.iter().enumerate().map(|(number, row)| {
+    let mut hashes = Zeroizing::new([[0; 2]; BASE_OTS]);
+    check.fold_all(rows.0.as_slice(), hashes.as_mut_slice());
+    let expected = hashes.iter().enumerate().map(|(number, [first, second])| {
         let chosen = bit_mask(seeds.delta, number);
-        let [first, second] = check.fold(row);
         let [x_first, x_second] = choices;
         [first ^ x_first & chosen, second ^ x_second & chosen]
     });
@@ -144,6 +149,7 @@ pub(crate) fn send(
     if bool::from(expected.ct_eq(&matrix.rows_check)) {
         Ok(Sent {
             pads: columns(&rows.0),
+            matrix: matrix.digest(&transcript),
         })
     } else {
         Err(Inconsistent)
@@ -179,16 +185,26 @@ fn columns(rows: &[Row; BASE_OTS]) -> Zeroizing<Vec<Block>> {
 }
 
 /// The challenge covers the whole matrix, so it is known only after that is fixed (row A13).
-fn challenge(id: &Digest32, rows: &[u8; MATRIX]) -> CheckHash {
-    let mut hasher = ids::oracle(b"OT check", id);
-    hasher.update(rows);
-    let mut keys = [0; 32];
-    hasher.finalize_xof().fill(&mut keys);
-    let [first, second] = [0, 1].map(|half| {
-        let half = keys.as_chunks::<16>().0.get(half).copied();
-        u128::from_le_bytes(half.unwrap_or_default())
-    });
-    CheckHash::new([first, second])
+struct Challenge {
+    check: CheckHash,
+    /// Comes from the same hash, so it stands for extension and matrix.
+    transcript: Digest32,
+}
+
+impl Challenge {
+    fn new(id: &Digest32, rows: &[u8; MATRIX]) -> Self {
+        let mut hasher = ids::oracle(b"OT check", id);
+        hasher.update(rows);
+        let mut output = hasher.finalize_xof();
+        let mut keys = [[0; 16]; 2];
+        output.fill(keys.as_flattened_mut());
+        let mut transcript = [0; 32];
+        output.fill(&mut transcript);
+        Self {
+            check: CheckHash::new(keys.map(u128::from_le_bytes)),
+            transcript: Digest32::from_array(transcript),
+        }
+    }
 }
 
 /// A digest of all rows' hashes stands for them: the sender can compute each.
@@ -213,39 +229,34 @@ fn bit_mask(delta: u128, number: usize) -> u128 {
 
 fn check_bytes([first, second]: Check) -> [u8; CHECK] {
     let mut out = [0; CHECK];
-    let bytes = first.to_le_bytes().into_iter().chain(second.to_le_bytes());
-    for (out, byte) in out.iter_mut().zip(bytes) {
-        *out = byte;
-    }
+    let (low, high) = out.split_at_mut(16);
+    low.copy_from_slice(&first.to_le_bytes());
+    let bytes: [u8; 16] = second.to_le_bytes();
+    high.copy_from_slice(bytes.split_at(CHECK - 16).0);
     out
 }
 
 fn read_check(bytes: &[u8; CHECK]) -> Check {
-    let (first, second) = bytes.split_at(16);
-    [word(first), word(second)]
+    let mut words = [[0; 16]; 2];
+    words
+        .as_flattened_mut()
+        .split_at_mut(CHECK)
+        .0
+        .copy_from_slice(bytes);
+    words.map(u128::from_le_bytes)
 }
 
 fn write_row(out: &mut [u8; ROW], row: &Row) {
-    for (out, word) in out.chunks_mut(16).zip(row) {
-        for (out, byte) in out.iter_mut().zip(word.to_le_bytes()) {
-            *out = byte;
-        }
-    }
+    let words = row.map(u128::to_le_bytes);
+    out.copy_from_slice(words.as_flattened().split_at(ROW).0);
 }
 
 fn read_row(bytes: &[u8; ROW]) -> Row {
-    let mut row = [0; 5];
-    for (word_out, chunk) in row.iter_mut().zip(bytes.chunks(16)) {
-        *word_out = word(chunk);
-    }
-    row
-}
-
-/// Up to 16 little-endian bytes.
-fn word(bytes: &[u8]) -> u128 {
-    let mut word = [0; 16];
-    for (out, byte) in word.iter_mut().zip(bytes) {
-        *out = *byte;
-    }
-    u128::from_le_bytes(word)
+    let mut words = [[0; 16]; 5];
+    words
+        .as_flattened_mut()
+        .split_at_mut(ROW)
+        .0
+        .copy_from_slice(bytes);
+    words.map(u128::from_le_bytes)
 }

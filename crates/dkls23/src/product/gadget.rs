@@ -1,15 +1,14 @@
 //! The public gadget: random numbers that turn 416 choice bits into one number.
 //! `docs/protocols/dkls23.md` §5.
 
-use quorate_kernels::{Residue, Row, WideSum};
+use quorate_kernels::{Group, Residue, Row, SIDE_BY_SIDE, WideSum, mask};
 use quorate_types::{Digest32, PartyIndex};
 
 use crate::ids;
 use crate::ot::extension::OTS;
-use crate::product::{INPUTS, Pads, choice_mask};
 
 /// One direction of one pair's gadget; public.
-pub(crate) struct Gadget(Vec<Residue>);
+pub(crate) struct Gadget(Vec<Group<Residue>>);
 
 impl Gadget {
     /// The gadget that a generation has where `receiver` (its place in the pair) receives.
@@ -18,32 +17,29 @@ impl Gadget {
         ids::gadget(generation, receiver)
             .finalize_xof()
             .fill(&mut bytes);
-        Self(
-            bytes
-                .as_chunks::<32>()
-                .0
-                .iter()
-                .map(Residue::reduce)
-                .collect(),
-        )
+        let groups = bytes.as_chunks::<32>().0.as_chunks::<SIDE_BY_SIDE>().0;
+        let numbers = |group: &Group<[u8; 32]>| group.each_ref().map(Residue::reduce);
+        Self(groups.iter().map(numbers).collect())
+    }
+
+    /// `g`, one number for each OT.
+    pub(crate) fn groups(&self) -> &[Group<Residue>] {
+        &self.0
     }
 
     /// `Σ g_m · β_m`.
     pub(crate) fn choose(&self, choices: &Row) -> Residue {
         let mut sum = WideSum::new();
-        for (number, entry) in self.0.iter().enumerate() {
+        for (number, entry) in self.0.as_flattened().iter().enumerate() {
             sum.add(&entry.masked(choice_mask(choices, number)));
         }
         sum.reduce()
     }
+}
 
-    /// `Σ g_m · v_m` of the first two numbers of each OT.
-    pub(crate) fn sums(&self, values: &[Pads]) -> [Residue; INPUTS] {
-        let (mut first_sum, mut second_sum) = (WideSum::new(), WideSum::new());
-        for (entry, [first, second, _]) in self.0.iter().zip(values) {
-            first_sum.add_product(entry, first);
-            second_sum.add_product(entry, second);
-        }
-        [first_sum.reduce(), second_sum.reduce()]
-    }
+/// All ones if that choice is one.
+fn choice_mask(choices: &Row, number: usize) -> u64 {
+    let word = choices.get(number / 128).copied().unwrap_or_default();
+    let [low, ..] = (word >> (number % 128)).to_le_bytes();
+    mask(u64::from(low & 1))
 }

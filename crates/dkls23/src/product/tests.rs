@@ -142,14 +142,14 @@ fn check(keys: &[u8], row: &[bool]) -> Vec<u8> {
     let word = |bytes: &[u8]| u128::from_le_bytes(bytes.try_into().unwrap());
     let blocks: Vec<u128> = message.chunks(16).map(word).collect();
     let first = polyval(word(&keys[..16]), &blocks).to_le_bytes();
-    let second = polyval(word(&keys[16..]), &blocks).to_le_bytes();
+    let second = polyval(word(&keys[16..32]), &blocks).to_le_bytes();
     let hashed = [&first[..], &second[..10]].concat();
     let mask = packed(&row[416..]);
     hashed.iter().zip(mask).map(|(a, b)| a ^ b).collect()
 }
 
-/// Message and columns of the receiver.
-fn literal_extension(world: &World) -> (Vec<u8>, Vec<u128>) {
+/// Message and columns of the receiver, and the digest of the message.
+fn literal_extension(world: &World) -> (Vec<u8>, Vec<u128>, Digest32) {
     let id = &world.extension;
     let zeros: Vec<Vec<bool>> = (0..BASE_OTS)
         .map(|i| expand(id, world.receiver.zeros[i], i))
@@ -160,17 +160,23 @@ fn literal_extension(world: &World) -> (Vec<u8>, Vec<u128>) {
         packed(&xor(&xor(&zeros[i], &ones), &choices))
     };
     let mut message: Vec<u8> = (0..BASE_OTS).flat_map(row).collect();
-    let mut keys = [0; 32];
+    // Both keys, then the digest that stands for extension and rows.
+    let mut keys = [0; 64];
     let mut hasher = ids::oracle(b"OT check", id);
     hasher.update(&message).finalize_xof().fill(&mut keys);
     let mut hasher = ids::oracle(b"OT rows", id);
     for row in &zeros {
         hasher.update(&check(&keys, row));
     }
-    message.extend(check(&keys, &choices));
-    message.extend(hasher.finalize().as_bytes());
+    let checks = [
+        check(&keys, &choices),
+        hasher.finalize().as_bytes().to_vec(),
+    ];
+    let parts: [&[u8]; 3] = [&keys[32..], &checks[0], &checks[1]];
+    let digest = Digest32::of(b"quorate dkls23 v3 matrix", &parts);
+    message.extend(checks.concat());
     let column = |m: usize| (0..BASE_OTS).fold(0, |sum, i| sum | u128::from(zeros[i][m]) << i);
-    (message, (0..OTS).map(column).collect())
+    (message, (0..OTS).map(column).collect(), digest)
 }
 
 fn literal_pad(id: &Digest32, input: u128, m: usize) -> [Scalar; 3] {
@@ -190,15 +196,22 @@ fn combine(theta: &[Scalar; 2], [a, b, c]: [Scalar; 3]) -> Scalar {
     c + theta[0] * a + theta[1] * b
 }
 
-fn theta(id: &Digest32, tau: &[u8]) -> [Scalar; 2] {
+/// Two numbers of 16 bytes, then the digest that stands for product and corrections.
+fn theta(id: &Digest32, tau: &[u8]) -> ([Scalar; 2], Digest32) {
     let mut bytes = [0; 64];
     let mut hasher = ids::oracle(b"theta", id);
     hasher.update(tau).finalize_xof().fill(&mut bytes);
-    [big_endian(&bytes[..32]), big_endian(&bytes[32..])]
+    let short = |bytes: &[u8]| big_endian(&[&[0; 16], bytes].concat());
+    let transcript = Digest32::from_array(bytes[32..].try_into().unwrap());
+    ([short(&bytes[..16]), short(&bytes[16..32])], transcript)
 }
 
-/// Message and shares of the sender, from the receiver's columns.
-fn literal_send(world: &World, id: &Digest32, columns: &[u128]) -> (Vec<u8>, [Scalar; 2]) {
+/// Message, shares and transcript of the sender, from the receiver's columns.
+fn literal_send(
+    world: &World,
+    id: &Digest32,
+    columns: &[u128],
+) -> (Vec<u8>, [Scalar; 2], Digest32) {
     let inputs = [
         scalar(&world.inputs[0]),
         scalar(&world.inputs[1]),
@@ -220,14 +233,14 @@ fn literal_send(world: &World, id: &Digest32, columns: &[u128]) -> (Vec<u8>, [Sc
         }
         zeros.push(zero);
     }
-    let theta = theta(id, &message);
+    let (theta, transcript) = theta(id, &message);
     let mut hasher = ids::oracle(b"mu", id);
     for zero in zeros {
         hasher.update(&bytes_of(combine(&theta, zero)));
     }
     message.extend(bytes_of(combine(&theta, inputs)));
     message.extend(hasher.finalize().as_bytes());
-    (message, shares)
+    (message, shares, transcript)
 }
 
 fn written(write: impl FnOnce(&mut Writer)) -> Vec<u8> {
@@ -240,18 +253,20 @@ fn written(write: impl FnOnce(&mut Writer)) -> Vec<u8> {
 fn product__should_send_and_compute_what_the_literal_reference_does() {
     for seed in 0..4 {
         let world = world(seed);
-        let (expected, columns) = literal_extension(&world);
+        let (expected, columns, digest) = literal_extension(&world);
         let (matrix, received) =
             extension::receive(&world.receiver, &world.extension, world.choices);
         assert_eq!(written(|out| matrix.write(out)), expected);
         assert_eq!(*received.pads, columns);
+        assert_eq!(received.matrix, digest);
 
-        let id = ids::product(&world.extension, &matrix.digest(), &world.salt);
+        let id = ids::product(&world.extension, &digest, &world.salt);
         let sent = extension::send(&world.sender, &world.extension, &matrix);
         let sent = sent.unwrap_or_else(|_| panic!("the check fails"));
+        assert_eq!(sent.matrix, digest);
         let (delta, inputs) = (world.sender.delta, &world.inputs);
         let (corrections, ours) = send(&sent, delta, &id, &world.gadget, inputs, &world.mask);
-        let (expected, literal) = literal_send(&world, &id, &columns);
+        let (expected, literal, transcript) = literal_send(&world, &id, &columns);
         assert_eq!(written(|out| corrections.write(out)), expected);
 
         let theirs = receive(&received, &id, &world.gadget, &corrections);
@@ -260,7 +275,9 @@ fn product__should_send_and_compute_what_the_literal_reference_does() {
         let chosen = (0..OTS).filter(|m| choices[*m]);
         let expected_chi: Scalar = chosen.map(|m| world.gadget_numbers[m]).sum();
         assert_eq!(scalar(&chi(&received, &world.gadget)), expected_chi);
-        let shares = ours.0.iter().zip(&theirs.0);
+        assert_eq!(ours.transcript, transcript);
+        assert_eq!(theirs.transcript, transcript);
+        let shares = ours.numbers.iter().zip(&theirs.numbers);
         for ((input, (ours, theirs)), literal) in world.inputs.iter().zip(shares).zip(literal) {
             assert_eq!(scalar(ours), literal);
             let product = scalar(ours) + scalar(theirs);
@@ -272,16 +289,17 @@ fn product__should_send_and_compute_what_the_literal_reference_does() {
 /// A sender that uses another input in OT `m`, and makes everything else fit.
 fn cheat(world: &World, m: usize) -> (Corrections, Received, Digest32) {
     let (matrix, received) = extension::receive(&world.receiver, &world.extension, world.choices);
-    let id = ids::product(&world.extension, &matrix.digest(), &world.salt);
+    let id = ids::product(&world.extension, &received.matrix, &world.salt);
     let sent = extension::send(&world.sender, &world.extension, &matrix);
     let sent = sent.unwrap_or_else(|_| panic!("the check fails"));
     let delta = world.sender.delta;
     let (mut corrections, _) = send(&sent, delta, &id, &world.gadget, &world.inputs, &world.mask);
-    let place = &mut corrections.tau.as_chunks_mut::<96>().0[m];
+    let place = &mut corrections.tau.as_flattened_mut()[m];
     let changed = big_endian(&place[..32]) + Scalar::ONE;
     place[..32].copy_from_slice(&bytes_of(changed));
     // η and μ under the new challenge: consistent wherever the receiver did not choose OT `m`.
-    let theta = theta(&id, corrections.tau.as_slice());
+    let tau = corrections.tau.as_flattened().as_flattened();
+    let (theta, _) = theta(&id, tau);
     let inputs = [
         scalar(&world.inputs[0]),
         scalar(&world.inputs[1]),
@@ -314,15 +332,36 @@ fn a13_challenges__must_change_with_everything_they_stand_for() {
     let world = world(3);
     let id = world.extension;
     let other = Digest32::of(b"other", &[]);
-    let tau = [5; TAU];
-    let of = |id: &Digest32, tau: &[u8; TAU]| Theta::new(id, tau).0.map(|n| n.to_be_bytes());
+    let tau = vec![[[5; 96]; SIDE_BY_SIDE]; GROUPS];
+    let of = |id: &Digest32, tau: &[Group<TripleBytes>]| {
+        let Challenge { theta, transcript } = Challenge::new(id, tau);
+        ([theta[0], theta[1]], transcript)
+    };
     let base = of(&id, &tau);
-    assert_ne!(base[0], base[1]);
+    assert_ne!(base.0[0], base.0[1]);
     assert_ne!(of(&other, &tau), base);
     for at in [0, 32 * 3 * 200, TAU - 1] {
-        let mut changed = tau;
-        changed[at] ^= 1;
-        let [first, second] = of(&id, &changed);
-        assert!(first != base[0] && second != base[1], "byte {at}");
+        let mut changed = tau.clone();
+        changed.as_flattened_mut().as_flattened_mut()[at] ^= 1;
+        let ([first, second], transcript) = of(&id, &changed);
+        assert!(first != base.0[0] && second != base.0[1], "byte {at}");
+        assert_ne!(transcript, base.1);
+    }
+}
+
+#[test]
+fn c10_corrections__must_refuse_any_number_that_is_not_below_the_order() {
+    let order = bytes_of(-Scalar::ONE);
+    let is_read = |at: usize, number: [u8; 32]| {
+        let mut bytes = vec![0; MESSAGE];
+        bytes[at..at + 32].copy_from_slice(&number);
+        Corrections::read(&mut Reader::new(&bytes)).is_ok()
+    };
+    let (mut equal, mut near) = (order, order);
+    equal[31] += 1;
+    near[31] = 0;
+    for at in [0, 32, TAU / 2, TAU - 32, TAU] {
+        assert!(is_read(at, order) && is_read(at, near), "{at}");
+        assert!(!is_read(at, equal) && !is_read(at, [0xff; 32]), "{at}");
     }
 }

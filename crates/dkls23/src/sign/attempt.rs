@@ -1,8 +1,10 @@
 //! What stays the same during one attempt. `docs/protocols/dkls23.md` §2.1 and §4.
 
+use std::sync::LazyLock;
+
 use k256::Scalar;
 use quorate_protocol::{Abort, Roster};
-use quorate_types::{Digest32, PartyIndex};
+use quorate_types::{Digest32, MAX_PARTIES, PartyIndex};
 use zeroize::Zeroizing;
 
 use crate::ids;
@@ -76,13 +78,48 @@ impl Attempt {
     }
 }
 
+/// `1/d` for each distance `d` of two indices, from 1 on: an inversion costs more than all other
+/// arithmetic of an attempt with scalars.
+static INVERSES: LazyLock<Vec<Scalar>> = LazyLock::new(|| {
+    let inverse = |distance| Scalar::from(distance).invert_vartime();
+    let inverse = |distance: u64| Option::from(inverse(distance)).unwrap_or_default();
+    (1..u64::from(MAX_PARTIES)).map(inverse).collect()
+});
+
 /// `λ_i = Π x_j / (x_j − x_i)`: the weight of our own share at 0.
 fn weight(me: PartyIndex, others: &[PartyIndex]) -> Option<Scalar> {
-    let scalar = |index: PartyIndex| Scalar::from(u64::from(index.get()));
-    let (mut numerator, mut denominator) = (Scalar::ONE, Scalar::ONE);
+    let mut weight = Scalar::ONE;
     for other in others {
-        numerator *= scalar(*other);
-        denominator *= scalar(*other) - scalar(me);
+        let distance = me.get().abs_diff(other.get());
+        let inverse = INVERSES.get(usize::from(distance).checked_sub(1)?)?;
+        weight *= Scalar::from(u64::from(other.get()));
+        weight *= if *other > me { *inverse } else { -*inverse };
     }
-    Some(numerator * Option::<Scalar>::from(denominator.invert())?)
+    Some(weight)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weight__should_be_that_of_lagrange_for_any_signers() {
+        let index = |n| PartyIndex::new(n).unwrap();
+        for (me, others) in [
+            (1, vec![2]),
+            (2, vec![1]),
+            (3, vec![1, MAX_PARTIES, 7]),
+            (MAX_PARTIES, vec![1, MAX_PARTIES - 1]),
+        ] {
+            let others: Vec<_> = others.into_iter().map(index).collect();
+            let scalar = |index: PartyIndex| Scalar::from(u64::from(index.get()));
+            let mut expected = Scalar::ONE;
+            for other in &others {
+                let denominator = scalar(*other) - scalar(index(me));
+                expected *= scalar(*other) * denominator.invert().unwrap();
+            }
+            assert_eq!(weight(index(me), &others), Some(expected));
+        }
+        assert_eq!(weight(index(4), &[index(5), index(4)]), None);
+    }
 }

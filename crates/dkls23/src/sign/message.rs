@@ -8,12 +8,39 @@ use crate::ot::extension::{self, Matrix};
 use crate::product::{self, Corrections};
 use crate::wire::{read_scalar, write_scalar};
 
+/// The larger of the two heads of long messages: that of a [`Product`].
+const HEAD: usize = 3 * 32 + 3 * POINT + 32;
 /// Bytes of an [`Extension`].
 pub(crate) const EXTENSION: usize = 4 * 32 + extension::MESSAGE;
 /// Bytes of a [`Product`].
-pub(crate) const PRODUCT: usize = 3 * 32 + 4 * POINT + 32 + product::MESSAGE;
+pub(crate) const PRODUCT: usize = HEAD + product::MESSAGE;
 /// Bytes of a [`SignatureShare`].
 pub(crate) const SIGNATURE_SHARE: usize = 64;
+
+/// An encoding whose length is known: growing would copy what is written again and again.
+fn written(message: &impl Canonical, length: usize) -> Vec<u8> {
+    let mut out = Writer::with_capacity(length);
+    message.write(&mut out);
+    out.finish()
+}
+
+/// Decodes a whole message, and checks that its head re-encodes to itself. What follows the head has
+/// one spelling and is kept as it came: to write it again would compare 40 KB with their own copy.
+fn whole<M: Canonical>(
+    bytes: &[u8],
+    write_head: impl FnOnce(&M, &mut Writer),
+) -> Result<M, DecodeError> {
+    let mut input = Reader::new(bytes);
+    let message = M::read(&mut input)?;
+    input.finish()?;
+    let mut head = Writer::with_capacity(HEAD);
+    write_head(&message, &mut head);
+    if bytes.starts_with(&head.finish()) {
+        Ok(message)
+    } else {
+        Err(DecodeError::NotCanonical)
+    }
+}
 
 /// Step 2.2: our OT extension as receiver of the pair's multiplication, and our commitment.
 pub(crate) struct Extension {
@@ -25,13 +52,28 @@ pub(crate) struct Extension {
     pub(crate) matrix: Matrix,
 }
 
-impl Canonical for Extension {
-    fn write(&self, out: &mut Writer) {
+impl Extension {
+    /// All but the matrix.
+    fn write_head(&self, out: &mut Writer) {
         out.value(&self.generation)
             .value(&self.binding)
             .value(&self.commitment)
             .fixed(&self.nonce);
+    }
+}
+
+impl Canonical for Extension {
+    fn write(&self, out: &mut Writer) {
+        self.write_head(out);
         self.matrix.write(out);
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        whole(bytes, Self::write_head)
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        written(self, EXTENSION)
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -56,30 +98,38 @@ pub(crate) struct Product {
     pub(crate) nonce_point: Point,
     /// `P_i`: our share of the public key, with our share of zero in it.
     pub(crate) public_share: Point,
-    /// `Γᵘ = cᵘ·G`.
-    pub(crate) gamma_u: Point,
-    /// `Γᵛ = cᵛ·G`.
-    pub(crate) gamma_v: Point,
+    /// `Γ = (cᵘ + ρ·cᵛ)·G`.
+    pub(crate) gamma: Point,
     /// `ψ = φ − χ`.
     pub(crate) psi: Scalar,
     pub(crate) corrections: Corrections,
 }
 
-impl Canonical for Product {
-    fn write(&self, out: &mut Writer) {
+impl Product {
+    /// All but the corrections.
+    fn write_head(&self, out: &mut Writer) {
         out.value(&self.binding)
             .fixed(&self.commitment_salt)
             .fixed(&self.salt);
-        for point in [
-            &self.nonce_point,
-            &self.public_share,
-            &self.gamma_u,
-            &self.gamma_v,
-        ] {
+        for point in [&self.nonce_point, &self.public_share, &self.gamma] {
             curve::write(out, point);
         }
         write_scalar(out, &self.psi);
+    }
+}
+
+impl Canonical for Product {
+    fn write(&self, out: &mut Writer) {
+        self.write_head(out);
         self.corrections.write(out);
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        whole(bytes, Self::write_head)
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        written(self, PRODUCT)
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -89,8 +139,7 @@ impl Canonical for Product {
             salt: input.array("salt")?,
             nonce_point: curve::read(input, "nonce point")?,
             public_share: curve::read(input, "public share")?,
-            gamma_u: curve::read(input, "gamma u")?,
-            gamma_v: curve::read(input, "gamma v")?,
+            gamma: curve::read(input, "gamma")?,
             psi: read_scalar(input, "psi")?,
             corrections: Corrections::read(input)?,
         })

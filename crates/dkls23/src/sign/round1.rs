@@ -14,8 +14,9 @@ use crate::curve::{self, Point};
 use crate::ids;
 use crate::ot::extension::{self, Received, Sent};
 use crate::pair::PairState;
-use crate::product::{self, Shares};
+use crate::product;
 use crate::sign::attempt::Attempt;
+use crate::sign::inputs::Statement;
 use crate::sign::message::{Extension, Product};
 use crate::sign::round2::{Kept, Round2};
 use crate::wire::{random_scalar, residue, scalar_of};
@@ -31,7 +32,6 @@ pub(crate) struct Nonces {
 /// What we hold of the extension in which one other signer multiplies.
 pub(crate) struct Opened {
     pub(crate) nonce: [u8; 32],
-    pub(crate) matrix: quorate_types::Digest32,
     pub(crate) received: Received,
 }
 
@@ -72,12 +72,7 @@ impl Round1 {
                 nonce,
                 matrix,
             };
-            let kept = Opened {
-                nonce,
-                matrix: message.matrix.digest(),
-                received,
-            };
-            opened.insert(*peer, kept);
+            opened.insert(*peer, Opened { nonce, received });
             outbox = outbox.direct(*peer, &message);
         }
         let round = Self {
@@ -122,13 +117,14 @@ impl Round1 {
                 return Err(Abort::local("there is no pair state with a signer"));
             };
             let salt = random_bytes(rng);
-            let id = attempt.product_id((peer, attempt.me), pair, message, &salt);
+            let extension = attempt.extension_id(peer, pair, message);
+            let id = ids::product(&extension, &sent.matrix, &salt);
             let mask = Zeroizing::new(residue(&random_scalar(rng)));
             let delta = pair.sender.delta;
             let (corrections, shares) =
                 product::send(sent, delta, &id, &pair.sending, &inputs, &mask);
-            let gamma = |share: &Residue| curve::base(&scalar_of(share)).ok_or_else(zero);
-            let Shares([share_u, share_v]) = &shares;
+            let statement = Statement::new(&id, &shares, &corrections, &nonce_point, &public_share);
+            let gamma = statement.gamma(&shares).ok_or_else(zero)?;
             let chi = scalar_of(&product::chi(&own.received, &pair.receiving));
             let nonces_of_both = [&own.nonce, &message.nonce];
             let product = Product {
@@ -137,8 +133,7 @@ impl Round1 {
                 salt,
                 nonce_point,
                 public_share,
-                gamma_u: gamma(share_u)?,
-                gamma_v: gamma(share_v)?,
+                gamma,
                 psi: *nonces.inversion_mask - *chi,
                 corrections,
             };
@@ -211,17 +206,6 @@ impl Attempt {
             (receiver, self.me),
             &message.nonce,
         )
-    }
-
-    fn product_id(
-        &self,
-        (receiver, _sender): (PartyIndex, PartyIndex),
-        pair: &PairState,
-        message: &Extension,
-        salt: &[u8; 32],
-    ) -> quorate_types::Digest32 {
-        let extension = self.extension_id(receiver, pair, message);
-        ids::product(&extension, &message.matrix.digest(), salt)
     }
 
     /// `λ_i·x_i + ζ_i`: summands of the pairs cancel over all signers. Source: Functionality 3.4.

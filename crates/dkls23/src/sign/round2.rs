@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use k256::Scalar;
 use quorate_protocol::{Abort, Inbox, Outbox, Reason, Sanction};
 use quorate_types::{Digest32, PartyIndex};
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::curve::{self, Point};
 use crate::ids;
 use crate::product::{self, Shares};
 use crate::sign::attempt::Attempt;
+use crate::sign::inputs::Statement;
 use crate::sign::message::{Product, SignatureShare};
 use crate::sign::round1::{Nonces, Opened};
 use crate::sign::round3::Round3;
@@ -28,6 +28,13 @@ pub(crate) struct Kept {
     pub(crate) shares: Shares,
     pub(crate) commitment: Digest32,
     pub(crate) nonce: [u8; 32],
+}
+
+/// A product in which another signer multiplied.
+struct Multiplied {
+    id: Digest32,
+    /// Our shares of it.
+    shares: Shares,
 }
 
 /// Has sent its products; waits for those of the others.
@@ -47,8 +54,8 @@ impl Round2 {
     /// - Out: one [`SignatureShare`] to all. The nonces are consumed here and zeroized.
     ///
     /// # Errors
-    /// `session_binding`, `commitment` (retry); `multiplication`, `gamma_u`, `gamma_v` (ban): all
-    /// who fail are named. `public_share_sum` (retry, named if there is one other).
+    /// `session_binding`, `commitment` (retry); `multiplication`, `gamma` (ban): all who fail
+    /// are named. `public_share_sum` (retry, named if there is one other).
     pub(crate) fn proceed(self, inbox: &Inbox<Product>) -> Result<(Round3, Outbox), Abort> {
         self.check_openings(inbox)?;
         let products = self.multiply(inbox)?;
@@ -101,7 +108,7 @@ impl Round2 {
     }
 
     /// Our shares `dᵘ`, `dᵛ` of the products in which others multiplied.
-    fn multiply(&self, inbox: &Inbox<Product>) -> Result<BTreeMap<PartyIndex, Shares>, Abort> {
+    fn multiply(&self, inbox: &Inbox<Product>) -> Result<BTreeMap<PartyIndex, Multiplied>, Abort> {
         let attempt = &self.attempt;
         let (mut products, mut culprits) = (BTreeMap::new(), Vec::new());
         for (from, message) in inbox.iter() {
@@ -112,9 +119,9 @@ impl Round2 {
             let parties = (attempt.me, from);
             let generation = pair.generation();
             let extension = ids::extension(&attempt.session, &generation, parties, &own.nonce);
-            let id = ids::product(&extension, &own.matrix, &message.salt);
+            let id = ids::product(&extension, &own.received.matrix, &message.salt);
             match product::receive(&own.received, &id, &pair.receiving, &message.corrections) {
-                Ok(shares) => drop(products.insert(from, shares)),
+                Ok(shares) => drop(products.insert(from, Multiplied { id, shares })),
                 Err(product::Inconsistent) => culprits.push(from),
             }
         }
@@ -126,38 +133,24 @@ impl Round2 {
     fn check_inputs(
         &self,
         inbox: &Inbox<Product>,
-        products: &BTreeMap<PartyIndex, Shares>,
+        products: &BTreeMap<PartyIndex, Multiplied>,
     ) -> Result<(), Abort> {
-        let holds = |from, point: &Point, gamma: &Point, input: usize| {
-            let (kept, shares) = (self.kept.get(&from)?, products.get(&from)?);
-            let share = scalar_of(shares.0.get(input)?);
-            // χ·R − Γ = d·G, without a subtraction of a secret point.
-            let left = curve::multiply(point, &kept.chi)?;
-            let right = curve::sum(&[&curve::base(&share)?, gamma])?;
-            Some(bool::from(left.ct_eq(&curve::coordinates(&right))))
+        let holds = |from, message: &Product| {
+            let (kept, Multiplied { id, shares }) = (self.kept.get(&from)?, products.get(&from)?);
+            let (nonce_point, public_share) = (&message.nonce_point, &message.public_share);
+            let corrections = &message.corrections;
+            let statement = Statement::new(id, shares, corrections, nonce_point, public_share);
+            Some(statement.holds(&kept.chi, shares, &message.gamma))
         };
-        let failing = |input, of: fn(&Product) -> (&Point, &Point)| {
-            inbox.failing(|from, message| {
-                let (point, gamma) = of(message);
-                holds(from, point, gamma, input).unwrap_or(false)
-            })
-        };
-        let wrong_u = failing(0, |message| (&message.nonce_point, &message.gamma_u));
-        let wrong_v = failing(1, |message| (&message.public_share, &message.gamma_v));
-        // Whoever failed either is banned, whichever name the abort has.
-        let name = if wrong_u.is_empty() {
-            "gamma_v"
-        } else {
-            "gamma_u"
-        };
-        Abort::if_any([wrong_u, wrong_v].concat(), ban(name))
+        let failing = inbox.failing(|from, message| holds(from, message).unwrap_or(false));
+        Abort::if_any(failing, ban("gamma"))
     }
 
     /// `u_i = r_i·(φ_i + Σψ_ji) + Σ(cᵘ + dᵘ)`, `v_i` likewise, `w_i = m·φ_i + r·v_i`.
     fn signature_share(
         &self,
         inbox: &Inbox<Product>,
-        products: &BTreeMap<PartyIndex, Shares>,
+        products: &BTreeMap<PartyIndex, Multiplied>,
         r: &Scalar,
     ) -> SignatureShare {
         let mut mask = Zeroizing::new(*self.nonces.inversion_mask);
@@ -167,7 +160,9 @@ impl Round2 {
         let mut u = Zeroizing::new(*self.nonces.instance_key * *mask);
         let mut v = Zeroizing::new(*self.key_part * *mask);
         let ours = self.kept.values().map(|kept| &kept.shares);
-        for Shares([share_u, share_v]) in ours.chain(products.values()) {
+        let theirs = products.values().map(|product| &product.shares);
+        for shares in ours.chain(theirs) {
+            let [share_u, share_v] = &shares.numbers;
             *u += *scalar_of(share_u);
             *v += *scalar_of(share_v);
         }

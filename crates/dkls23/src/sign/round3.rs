@@ -43,7 +43,8 @@ impl Round3 {
     }
 
     fn assemble(&self, u: Scalar, w: Scalar) -> Option<EcdsaSignature> {
-        let s = w * Option::<Scalar>::from(u.invert())?;
+        // All signers know `u`, so the time may depend on it.
+        let s = w * Option::<Scalar>::from(u.invert_vartime())?;
         let is_high = bool::from(s.is_high());
         let s = if is_high { -s } else { s };
         let mut bytes = [0; 64];

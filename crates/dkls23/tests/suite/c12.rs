@@ -15,14 +15,14 @@ use crate::misbehaviour::lie;
 use crate::pump::Lie;
 use crate::signing;
 
-const HONEST: u8 = 1;
-const ATTACKER: u8 = 2;
-const SESSION: [u8; 16] = [12; 16];
-const ROW: usize = 78;
+pub(crate) const HONEST: u8 = 1;
+pub(crate) const ATTACKER: u8 = 2;
+pub(crate) const SESSION: [u8; 16] = [12; 16];
+pub(crate) const ROW: usize = 78;
 
 /// Numbers in a pair state behind version, generation, place and zero-sharing seed: both seeds of
 /// each base OT, then correlation and chosen seeds.
-fn numbers(owner: u8, peer: u8) -> Vec<u128> {
+pub(crate) fn numbers(owner: u8, peer: u8) -> Vec<u128> {
     let state = &TWO_OF_THREE.pairs[&index(owner)][&index(peer)];
     let bytes = state.to_secret_bytes();
     let number = |chunk: &[u8]| u128::from_le_bytes(chunk.try_into().unwrap());
@@ -33,13 +33,13 @@ fn bits_of_the_victim() -> u128 {
     numbers(HONEST, ATTACKER)[256]
 }
 
-fn oracle(purpose: &[u8], id: &Digest32) -> blake3::Hasher {
+pub(crate) fn oracle(purpose: &[u8], id: &Digest32) -> blake3::Hasher {
     let key = Digest32::of(b"quorate dkls23 v2 oracle", &[purpose, id.as_bytes()]);
     blake3::Hasher::new_keyed(key.as_bytes())
 }
 
-/// The id of the extension in which the attacker is the receiver.
-fn extension_id(message: &[u8; 32], nonce: &[u8]) -> Digest32 {
+/// The id of a session of both, under the tag of a version.
+pub(crate) fn session(tag: &[u8], message: &[u8; 32]) -> Digest32 {
     let signers = [index(HONEST), index(ATTACKER)];
     let context = roster(signers[0], &signers, 2, SESSION).context(b"test");
     let key = &TWO_OF_THREE.public_key;
@@ -50,27 +50,37 @@ fn extension_id(message: &[u8; 32], nonce: &[u8]) -> Digest32 {
         message,
         &[HONEST, ATTACKER],
     ];
-    let session = Digest32::of(b"quorate dkls23 v2 session", &parts);
-    let generation = TWO_OF_THREE.pairs[&index(ATTACKER)][&index(HONEST)].generation();
-    let places = [ATTACKER, HONEST];
+    Digest32::of(tag, &parts)
+}
+
+/// The tag of this version.
+pub(crate) const TAG: &[u8] = b"quorate dkls23 v3 session";
+
+pub(crate) fn generation() -> Digest32 {
+    TWO_OF_THREE.pairs[&index(ATTACKER)][&index(HONEST)].generation()
+}
+
+/// The id of an extension: places are those of receiver and sender.
+pub(crate) fn extension_id(session: &Digest32, places: [u8; 2], nonce: &[u8]) -> Digest32 {
+    let generation = generation();
     let parts: [&[u8]; 4] = [session.as_bytes(), generation.as_bytes(), &places, nonce];
     Digest32::of(b"quorate dkls23 v2 extension", &parts)
 }
 
-fn expand(id: &Digest32, seeds: &[u128]) -> Vec<Row> {
+pub(crate) fn expand(id: &Digest32, seeds: &[u128]) -> Vec<Row> {
     let key = u128::from_le_bytes(id.as_bytes()[..16].try_into().unwrap());
     let mut rows = vec![[0; 5]; seeds.len()];
     Tccr::new(key).hash(1, 0, seeds, &mut rows);
     rows
 }
 
-fn row_of(bytes: &[u8]) -> Row {
+pub(crate) fn row_of(bytes: &[u8]) -> Row {
     let mut padded = [0; 80];
     padded[..ROW].copy_from_slice(bytes);
     std::array::from_fn(|k| u128::from_le_bytes(padded[16 * k..16 * k + 16].try_into().unwrap()))
 }
 
-fn check_bytes([first, second]: [u128; 2]) -> Vec<u8> {
+pub(crate) fn check_bytes([first, second]: [u128; 2]) -> Vec<u8> {
     [&first.to_le_bytes()[..], &second.to_le_bytes()[..10]].concat()
 }
 
@@ -78,7 +88,8 @@ fn check_bytes([first, second]: [u128; 2]) -> Vec<u8> {
 fn guess(row: usize, message: [u8; 32]) -> Lie {
     let numbers = numbers(ATTACKER, HONEST);
     lie(1, move |body| {
-        let id = extension_id(&message, &body[NONCE..NONCE + 32]);
+        let session = session(TAG, &message);
+        let id = extension_id(&session, [ATTACKER, HONEST], &body[NONCE..NONCE + 32]);
         let (zeros, ones) = (
             expand(&id, &numbers[..128]),
             expand(&id, &numbers[128..256]),

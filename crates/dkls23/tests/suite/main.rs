@@ -11,6 +11,7 @@
 mod c12;
 mod committee;
 mod independent;
+mod inputs;
 mod misbehaviour;
 mod pump;
 mod retries;
@@ -18,3 +19,4 @@ mod setup;
 mod share;
 mod signing;
 mod simulation;
+mod versions;

@@ -28,9 +28,8 @@ pub(crate) mod layout {
     pub(crate) const SALT: usize = 64;
     pub(crate) const INSTANCE_POINT: usize = 96;
     pub(crate) const PUBLIC_SHARE: usize = INSTANCE_POINT + 65;
-    pub(crate) const GAMMA_U: usize = PUBLIC_SHARE + 65;
-    pub(crate) const GAMMA_V: usize = GAMMA_U + 65;
-    pub(crate) const PSI: usize = GAMMA_V + 65;
+    pub(crate) const GAMMA: usize = PUBLIC_SHARE + 65;
+    pub(crate) const PSI: usize = GAMMA + 65;
     pub(crate) const TAU: usize = PSI + 32;
     pub(crate) const ETA: usize = TAU + 3 * 416 * 32;
     pub(crate) const MU: usize = ETA + 32;
@@ -60,7 +59,7 @@ fn overwrite(round: u8, at: usize, with: Vec<u8>) -> Lie {
     })
 }
 
-fn generator() -> Vec<u8> {
+pub(crate) fn generator() -> Vec<u8> {
     use k256::elliptic_curve::sec1::ToSec1Point;
     let point = k256::AffinePoint::GENERATOR.to_sec1_point(false);
     point.as_bytes().to_vec()
@@ -105,9 +104,8 @@ fn lies() -> Vec<(&'static str, Lie, &'static str, Sanction)> {
         field("x", 1, X - 10, "ot_extension", Ban),
         field("t", 1, T, "ot_extension", Ban),
         field("binding 2", 2, PRODUCT_BINDING, "session_binding", Retry),
-        point("gamma u", GAMMA_U, "gamma_u", Ban),
-        point("gamma v", GAMMA_V, "gamma_v", Ban),
-        point("public share", PUBLIC_SHARE, "gamma_v", Ban),
+        point("gamma", GAMMA, "gamma", Ban),
+        point("public share", PUBLIC_SHARE, "gamma", Ban),
         point("instance point", INSTANCE_POINT, "commitment", Retry),
         field("psi", 2, PSI, "final_signature", Retry),
         field("commitment salt", 2, COMMITMENT_SALT, "commitment", Retry),
@@ -158,7 +156,7 @@ fn c10_sign__must_refuse_malformed_points_and_scalars_in_every_field() {
     off_curve[64] ^= 1;
     let mut tagged = generator();
     tagged[0] = 6;
-    for at in [GAMMA_U, GAMMA_V, PUBLIC_SHARE, INSTANCE_POINT] {
+    for at in [GAMMA, PUBLIC_SHARE, INSTANCE_POINT] {
         for (what, point) in [
             ("identity", vec![0; 65]),
             ("off curve", off_curve.clone()),
@@ -235,14 +233,19 @@ fn sign__must_not_sign_with_zero_sharing_seeds_that_differ() {
 #[test]
 fn sign__must_name_all_liars() {
     let signers = [index(1), index(2), index(5)];
-    for (round, at, name, sanction) in [
-        (1, GENERATION, "pair_generation", Sanction::Retry),
-        (1, EXTENSION_BINDING, "session_binding", Sanction::Retry),
-        (1, T, "ot_extension", Sanction::Ban),
-        (2, COMMITMENT_SALT, "commitment", Sanction::Retry),
-        (2, MU, "multiplication", Sanction::Ban),
+    for (lie, name, sanction) in [
+        (flip(1, GENERATION), "pair_generation", Sanction::Retry),
+        (
+            flip(1, EXTENSION_BINDING),
+            "session_binding",
+            Sanction::Retry,
+        ),
+        (flip(1, T), "ot_extension", Sanction::Ban),
+        (flip(2, COMMITMENT_SALT), "commitment", Sanction::Retry),
+        (flip(2, MU), "multiplication", Sanction::Ban),
+        (overwrite(2, GAMMA, generator()), "gamma", Sanction::Ban),
     ] {
-        let lies = [2, 5].map(|liar| (index(liar), flip(round, at)));
+        let lies = [2, 5].map(|liar| (index(liar), Rc::clone(&lie)));
         let message = digest("two liars");
         let lies = BTreeMap::from(lies);
         let mut outcomes = signing::sign_with(&THREE_OF_FIVE, &signers, [3; 16], message, &lies);

@@ -3,7 +3,7 @@
 use axum::http::request::Parts;
 use quorate_api::ErrorCode;
 use quorate_coordinator::now;
-use quorate_store::NonceUse;
+use quorate_store::{IdempotencyRequest, IdempotencyStart, RequestNonce, RequestStart};
 use quorate_types::{Tenant, UnixMillis, UnixSeconds};
 
 use super::lines::{KEY, NONCE, SIGNATURE, TIMESTAMP, signed_text};
@@ -96,24 +96,35 @@ pub(crate) fn prove<'a>(
 }
 
 impl Proven<'_> {
-    /// Spends the nonce.
+    /// Id of the caller's credential.
+    pub(crate) fn credential(&self) -> &str {
+        &self.identity.key
+    }
+
+    /// Spends the nonce, and starts the request if it has an `Idempotency-Key`: in one write.
     ///
     /// # Security
     /// It is recorded only after the proof is right: nobody else can use up a nonce. It is kept as
     /// long as its timestamp can pass, in the store, so a restart does not open a window.
-    pub(crate) async fn spend_nonce(self, gateway: &Inner) -> Result<Identity, ApiError> {
+    pub(crate) async fn begin(
+        self,
+        gateway: &Inner,
+        idempotency: Option<IdempotencyRequest>,
+    ) -> Result<(Identity, Option<IdempotencyStart>), ApiError> {
         let Self {
             identity,
             nonce,
             forget_at,
         } = self;
         let store = gateway.coordinator.store();
-        match store
-            .use_nonce(identity.key.clone(), nonce.to_owned(), forget_at)
-            .await?
-        {
-            NonceUse::Fresh => Ok(identity),
-            NonceUse::Replayed => {
+        let nonce = RequestNonce {
+            credential: identity.key.clone(),
+            nonce: nonce.to_owned(),
+            expires_at: forget_at,
+        };
+        match store.begin_request(nonce, idempotency).await? {
+            RequestStart::Fresh(start) => Ok((identity, start)),
+            RequestStart::Replayed => {
                 let message = "this nonce was used before with this credential";
                 Err(ApiError::new(ErrorCode::RequestReplayed, message))
             }

@@ -70,6 +70,18 @@ pub enum LogError {
         #[source]
         why: Arc<dyn StdError + Send + Sync>,
     },
+    /// The newest record of a signed chain is not signed, and with it none before it.
+    #[error(
+        "{}: check `record` failed at the end: {why}; restore this file from a backup",
+        .path.display()
+    )]
+    End {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        why: Arc<dyn StdError + Send + Sync>,
+    },
     /// The disk failed. A log that failed once refuses everything until it is opened again.
     #[error(
         "{}: {doing} failed ({source}); nothing more is written here: \

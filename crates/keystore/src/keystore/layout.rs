@@ -40,6 +40,10 @@ impl Layout {
         self.root.join("index.log")
     }
 
+    pub(super) fn journal(&self) -> PathBuf {
+        self.root.join("journal.log")
+    }
+
     pub(super) fn pairs_index(&self) -> PathBuf {
         self.root.join("pairs.log")
     }
@@ -86,10 +90,6 @@ impl Layout {
 
     pub(super) fn temporary(&self, key: KeyId) -> PathBuf {
         self.temporaries().join(key.to_string())
-    }
-
-    pub(super) fn temporary_seal(&self, key: KeyId) -> PathBuf {
-        self.temporaries().join(format!("{key}.sig"))
     }
 
     pub(super) fn archived(&self, key: KeyId, epoch: Epoch) -> PathBuf {

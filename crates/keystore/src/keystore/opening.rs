@@ -19,6 +19,7 @@ use crate::damage::{Check, Damage};
 use crate::error::KeystoreError;
 use crate::index::{ShareEntry, ShareIndex, ShareState};
 use crate::intent_record::{self, IntentRecord};
+use crate::journal::{self, Found, Journal};
 use crate::limits::Limits;
 use crate::lock::FolderLock;
 use crate::metadata::SealedMetadata;
@@ -30,8 +31,9 @@ use crate::signed_head::SignedHead;
 use crate::signer::NodeSigner;
 use crate::storage::{Storage, write_atomically};
 
-/// Of what [`Keystore::create`] makes. Version 1 had no pair states.
-const MARKER_VERSION: u16 = 2;
+/// Of what [`Keystore::create`] makes. Version 1 had no pair states, version 2 no journal.
+const MARKER_VERSION: u16 = 3;
+const VERSION_WITHOUT_JOURNAL: u16 = 2;
 const VERSION_WITHOUT_PAIRS: u16 = 1;
 const MAX_MARKER_BYTES: usize = 4_096;
 /// An empty log is its header.
@@ -53,7 +55,7 @@ pub enum Recovered {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct OpenReport {
-    /// Number of active shares.
+    /// Number of active shares whose folder is there.
     pub active: usize,
     /// Shares without certificate: ask peers for it, then activate or discard them.
     pub pending: Vec<KeyId>,
@@ -135,6 +137,7 @@ impl Keystore {
         refuse_remains(disk, &layout)?;
         let logs = [
             (layout.index(), ShareEntry::KIND),
+            (layout.journal(), journal::KIND),
             (layout.pairs_index(), pair_states::KIND),
             (layout.intents(), intent_record::KIND),
             (layout.bans(), ban_list::KIND),
@@ -160,8 +163,10 @@ impl Keystore {
             .map_err(at(&marker, "writing the keystore marker"))
     }
 
-    /// Opens a keystore: takes its lock, checks the index and every share's files, finishes what a
-    /// crash interrupted. Damaged shares are reported and unusable; the others go on.
+    /// Opens a keystore: takes its lock, checks the index, finishes what a crash interrupted. Missing
+    /// and foreign folders are found now; the files of a share in use are checked before each use,
+    /// and by [`Keystore::check_share`], which the caller runs over all of them in the background.
+    /// Damaged shares are reported and unusable; the others go on.
     ///
     /// # Errors
     /// [`KeystoreError`] if the keystore as a whole cannot be trusted: a log is missing, shortened
@@ -184,6 +189,9 @@ impl Keystore {
         let disk = || Arc::clone(&storage);
         let (index, torn) = ShareIndex::open(disk(), &layout.index(), &signer, &limits)?;
         note(layout.index(), torn);
+        let (journal, journaled, torn) =
+            Journal::open(disk(), &layout.journal(), layout.shares(), &limits)?;
+        note(layout.journal(), torn);
         let (intents, torn) = IntentRecord::open(disk(), &layout.intents(), limits)?;
         note(layout.intents(), torn);
         let (ban_head, audit_head) = heads(&storage, &layout, &signer);
@@ -209,6 +217,7 @@ impl Keystore {
             signer,
             limits,
             index,
+            journal,
             damaged: Mutex::new(BTreeMap::new()),
             key_locks: (0..KEY_LOCKS).map(|_| RwLock::new(())).collect(),
             intents: Arc::new(intents),
@@ -217,10 +226,56 @@ impl Keystore {
             audit: Arc::new(audit),
             _lock: lock,
         };
+        keystore.write_again(journaled)?;
         keystore.inspect(&mut report)?;
         report.damaged.extend(keystore.pairs.inspect()?);
         report.unfinished = keystore.audit.unfinished();
         Ok((keystore, report))
+    }
+
+    /// 6.1 Writes the files of every share in the journal again: a crash may have lost any of them.
+    fn write_again(&self, journaled: Found) -> Result<(), KeystoreError> {
+        for (key, journaled) in journaled {
+            let entry = self.index.get(key);
+            let _writing = self.journal.writing();
+            let mut metadata = entry.map(|entry| entry.files.metadata);
+            if let Some(files) = journaled.stored {
+                let own = files.digests().metadata;
+                // Destroyed, and its files may be gone already: they do not come back. What is left
+                // of them is made whole, so that it is known, and is removed then (6.4).
+                let gone = entry.is_some_and(|entry| !entry.state.is_stored())
+                    && metadata == Some(own)
+                    && !self.has_folder(key)?;
+                // Another share of the key is in use: this one was destroyed before it.
+                let older =
+                    entry.is_some_and(|entry| entry.state.is_stored()) && metadata != Some(own);
+                // Its certificate came after everything in this journal: it is an old copy, and the
+                // files are newer.
+                let certified = journaled.certified.as_ref().map(|(of, ..)| *of);
+                let outdated = entry.is_some_and(|entry| entry.state == ShareState::Active)
+                    && certified != Some(own);
+                if gone || older || outdated {
+                    continue;
+                }
+                self.write_folder(key, &files)?;
+                metadata = Some(own);
+            }
+            match journaled.certified {
+                Some((of, certificate, seal))
+                    if metadata == Some(of) && self.has_folder(key)? =>
+                {
+                    self.write_certificate(key, &certificate, &seal)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn has_folder(&self, key: KeyId) -> Result<bool, KeystoreError> {
+        let folder = self.layout.share(key);
+        let exists = self.storage.exists(&folder);
+        exists.map_err(at(&folder, "looking for a share"))
     }
 
     /// Compares index and folders, both ways.
@@ -263,14 +318,14 @@ impl Keystore {
             let outcome = self.inspect_unlisted(key, None);
             self.note(key, outcome, report)?;
         }
-        for entry in self.index.all() {
-            let usable = !self.damaged.lock().contains_key(&entry.key_id);
-            match entry.state {
-                ShareState::Active if usable => report.active += 1,
-                ShareState::Pending if usable => report.pending.push(entry.key_id),
-                _ => {}
-            }
-        }
+        let damaged = self.damaged.lock();
+        let in_use = |key: &&KeyId| {
+            let entry = self.index.get(**key);
+            entry.is_some_and(|entry| entry.state == ShareState::Active)
+        };
+        report.active = self.index.active() - damaged.keys().filter(in_use).count();
+        report.pending = self.index.pending();
+        report.pending.retain(|key| !damaged.contains_key(key));
         Ok(())
     }
 
@@ -292,10 +347,14 @@ impl Keystore {
         Ok(())
     }
 
-    /// A share that the index lists, and whose folder is there.
+    /// A share that the index lists, and whose folder is there. Those in use are many, and nothing
+    /// can be half-done about them: they are checked later.
     fn inspect_stored(&self, entry: ShareEntry) -> Result<Option<Recovered>, KeystoreError> {
         let key = entry.key_id;
-        if entry.state == ShareState::Pending {
+        if entry.state == ShareState::Active {
+            return Ok(None);
+        }
+        {
             let files = self.read(entry)?;
             let digests = files.digests();
             if digests.metadata == entry.files.metadata && digests.seal != entry.files.seal {
@@ -327,6 +386,7 @@ impl Keystore {
             // 6.4 The destruction was interrupted: finish it.
             if files.digests().metadata == entry.files.metadata {
                 self.remove_files(entry)?;
+                self.journal.forget(key)?;
                 return Ok(Some(Recovered::Destroyed(key)));
             }
             let newer = SealedMetadata::parse(&files.metadata)
@@ -442,6 +502,7 @@ fn refuse_remains(disk: &dyn Storage, layout: &Layout) -> Result<(), KeystoreErr
     }
     for log in [
         layout.index(),
+        layout.journal(),
         layout.pairs_index(),
         layout.intents(),
         layout.bans(),
@@ -466,7 +527,7 @@ fn check_marker_exists(disk: &dyn Storage, layout: &Layout) -> Result<(), Keysto
     })
 }
 
-/// The marker is that of this node. One of version 1 is brought up to date: pair states are new.
+/// The marker is that of this node. An older one is brought up to date.
 fn check_marker(
     disk: &dyn Storage,
     layout: &Layout,
@@ -481,30 +542,38 @@ fn check_marker(
     if is(MARKER_VERSION) {
         return Ok(());
     }
-    if is(VERSION_WITHOUT_PAIRS) {
-        return add_pair_states(disk, layout, signer);
+    if is(VERSION_WITHOUT_PAIRS) || is(VERSION_WITHOUT_JOURNAL) {
+        return add_logs(disk, layout, signer, is(VERSION_WITHOUT_PAIRS));
     }
     Err(KeystoreError::damaged(None, &path, Check::Marker))
 }
 
-/// From version 1 to 2: an empty index of pair states, then the marker that says that there is one.
-fn add_pair_states(
+/// To the newest version: the logs that the old one did not have, empty, then the marker that says
+/// that they are there.
+fn add_logs(
     disk: &dyn Storage,
     layout: &Layout,
     signer: &NodeSigner,
+    without_pairs: bool,
 ) -> Result<(), KeystoreError> {
-    let (index, marker) = (layout.pairs_index(), layout.marker());
-    // What is there is left of an earlier try, and empty; an index with records is not thrown away.
-    match disk.read_file(&index, EMPTY_LOG_BYTES) {
-        Err(e) if e.kind() == io::ErrorKind::FileTooLarge => {
-            return Err(KeystoreError::damaged(None, &marker, Check::Marker));
-        }
-        _ => {}
+    let marker = layout.marker();
+    let mut new = vec![(layout.journal(), journal::KIND)];
+    if without_pairs {
+        let pairs = layout.pairs();
+        disk.create_folder(&pairs)
+            .map_err(at(&pairs, "making a folder"))?;
+        new.push((layout.pairs_index(), pair_states::KIND));
     }
-    let pairs = layout.pairs();
-    disk.create_folder(&pairs)
-        .map_err(at(&pairs, "making a folder"))?;
-    AppendLog::create(disk, &index, pair_states::KIND)?;
+    for (log, kind) in new {
+        // What is there is left of an earlier try, and empty; a log with records is not thrown away.
+        match disk.read_file(&log, EMPTY_LOG_BYTES) {
+            Err(e) if e.kind() == io::ErrorKind::FileTooLarge => {
+                return Err(KeystoreError::damaged(None, &marker, Check::Marker));
+            }
+            _ => {}
+        }
+        AppendLog::create(disk, &log, kind)?;
+    }
     disk.sync_folder(layout.root())
         .map_err(at(layout.root(), "syncing a folder"))?;
     write_atomically(disk, &marker, &Marker::of(signer, MARKER_VERSION).to_json())

@@ -269,6 +269,15 @@ fn log__must_fail_closed_on_a_full_disk() {
         fn write_file(&self, path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
             Disk.write_file(path, bytes)
         }
+        fn write_unsynced(&self, path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+            Disk.write_unsynced(path, bytes)
+        }
+        fn file_system(
+            &self,
+            folder: &std::path::Path,
+        ) -> std::io::Result<Box<dyn quorate_keystore::FileSystem>> {
+            Disk.file_system(folder)
+        }
         fn read_file(&self, path: &std::path::Path, limit: usize) -> std::io::Result<Vec<u8>> {
             Disk.read_file(path, limit)
         }

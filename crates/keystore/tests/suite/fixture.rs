@@ -115,6 +115,27 @@ impl Node {
     }
 
     pub(crate) fn try_open(&self) -> Result<(Keystore, OpenReport), KeystoreError> {
+        let (keystore, mut report) = self.try_open_alone()?;
+        let mut last = None;
+        while let Some(key) = keystore.next_active(last) {
+            last = Some(key);
+            match keystore.check_share(key) {
+                Ok(()) => {}
+                Err(KeystoreError::Damaged(damage)) => {
+                    // What was found by opening is known already.
+                    if !report.damaged.contains(&damage) {
+                        report.active -= 1;
+                        report.damaged.push(damage);
+                    }
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        Ok((keystore, report))
+    }
+
+    /// Without the checks of shares in use, which a node makes in the background.
+    pub(crate) fn try_open_alone(&self) -> Result<(Keystore, OpenReport), KeystoreError> {
         let (master, signer) = (Arc::clone(&self.master), Arc::clone(&self.signer));
         Keystore::open(self.storage(), &self.root(), master, signer, self.limits)
     }

@@ -22,3 +22,4 @@ mod master_key;
 mod pairs;
 mod shares;
 mod simulated_disk;
+mod start;

@@ -5,7 +5,7 @@ use std::io::{self, Cursor, ErrorKind, Read};
 use std::path::{Component, Path};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use quorate_keystore::{AppendFile, Storage};
+use quorate_keystore::{AppendFile, FileSystem, Storage};
 
 /// What becomes of unsynced changes when the machine stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -266,6 +266,35 @@ impl Storage for SimulatedDisk {
         Ok(())
     }
 
+    fn write_unsynced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut world = self.world();
+        let whole = world.step()?;
+        let kept = if whole {
+            bytes
+        } else {
+            &bytes[..bytes.len() / 2]
+        };
+        if let Ok(id) = world.find(path) {
+            if let Node::File { now, .. } = &mut world.nodes[id] {
+                *now = kept.to_vec();
+            }
+        } else {
+            let id = world.nodes.len();
+            world.nodes.push(Node::File {
+                now: kept.to_vec(),
+                durable: Vec::new(),
+            });
+            let (folder, name) = world.parent(path)?;
+            folder.insert(name, id);
+        }
+        if whole { Ok(()) } else { Err(stopped()) }
+    }
+
+    fn file_system(&self, _: &Path) -> io::Result<Box<dyn FileSystem>> {
+        self.world().alive()?;
+        Ok(Box::new(self.clone()))
+    }
+
     fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
         let bytes = self.world().read(path)?;
         if bytes.len() > limit {
@@ -338,6 +367,22 @@ impl Storage for SimulatedDisk {
         let world = self.world();
         world.alive()?;
         Ok(world.find(path).is_ok())
+    }
+}
+
+impl FileSystem for SimulatedDisk {
+    fn sync(&self) -> io::Result<()> {
+        let mut world = self.world();
+        if !world.step()? {
+            return Err(stopped());
+        }
+        for node in &mut world.nodes {
+            match node {
+                Node::File { now, durable } => durable.clone_from(now),
+                Node::Folder { now, durable } => durable.clone_from(now),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use quorate_keystore::{AppendFile, Storage};
+use quorate_keystore::{AppendFile, FileSystem, Storage};
 
 /// How much of the write that is cut off reaches the disk.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +60,14 @@ impl Storage for MemoryDisk {
             state.files.insert(path.to_owned(), bytes.to_vec());
             Ok(())
         })
+    }
+
+    fn write_unsynced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.write_file(path, bytes)
+    }
+
+    fn file_system(&self, _: &Path) -> io::Result<Box<dyn FileSystem>> {
+        Err(io::ErrorKind::Unsupported.into()) // only shares need it
     }
 
     fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {

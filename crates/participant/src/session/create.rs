@@ -326,7 +326,10 @@ impl Creation<'_> {
             }
         };
         match outcome {
-            settle::Outcome::Certified => Ok(settle::stored_certificate(self.node, self.key)?),
+            settle::Outcome::Certified(Some(certificate)) => Ok(*certificate),
+            settle::Outcome::Certified(None) => {
+                Ok(settle::stored_certificate(self.node, self.key)?)
+            }
             settle::Outcome::Waiting(nodes) => {
                 let said_so = self.node.mailboxes.aborted_by(self.proposal.session);
                 let index = said_so.and_then(|peer| self.create.committee.index_of(&peer));

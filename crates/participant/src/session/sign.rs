@@ -1,8 +1,10 @@
 //! Signing: decide, make the decision durable, run the rounds, keep the signature.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use quorate_api::ErrorCode;
 use quorate_audit::AuditResult;
 use quorate_chains::{Asset, Chain, Decoded, Effect, KeyTweak, SigningTarget};
@@ -57,7 +59,11 @@ pub(super) async fn run(
     };
     crate::failpoint::here("sign.after_audit");
     report.joined();
-    match sign_all(node, proposal, intent, &admitted, report).await {
+    let signing = sign_all(node, proposal, intent, &admitted, report);
+    // A defect of ours ends as an abort too: the record has an outcome, the coordinator an answer.
+    let signing = AssertUnwindSafe(signing).catch_unwind();
+    let broke_off = |_| Err(Abort::local("signing broke off"));
+    match signing.await.unwrap_or_else(broke_off) {
         Ok(signatures) => {
             if let Err(refusal) = keep(node, intent, &signatures).await {
                 let facts = vec![("code", refusal.code.as_str().into())];

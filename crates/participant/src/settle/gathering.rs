@@ -1,8 +1,10 @@
 //! What a node has gathered for certificates that are not whole yet.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Condvar;
 use quorate_intent::{KeyCertificate, KeyStatement};
 use quorate_types::{Digest32, KeyId, NodeId};
 
@@ -17,9 +19,54 @@ pub(super) struct Gathering {
     pub(super) digest: Digest32,
     pub(super) stored: BTreeSet<NodeId>,
     pub(super) signatures: BTreeMap<NodeId, [u8; 64]>,
+    /// What is being written for it now, by one thread, without the lock.
+    pub(super) under_way: Option<UnderWay>,
+    /// Threads that wait for it, and take the next step themselves.
+    pub(super) attendants: usize,
+    pub(super) changed: Arc<Condvar>,
+}
+
+/// A step that waits for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UnderWay {
+    /// The record that we sign. The share may be released already: it is not dropped any more.
+    Release,
+    /// The certificate.
+    Activation,
+}
+
+/// What can be done for a certificate now.
+pub(super) enum Step {
+    /// Sign: every member's share is durable.
+    Release,
+    /// Store it: everybody signed.
+    Activate(Box<KeyCertificate>),
+    /// Wait for others.
+    Wait,
 }
 
 impl Gathering {
+    /// The next step, which the caller must take: nobody else is told of it meanwhile.
+    pub(super) fn take_step(&mut self, me: &NodeId) -> Step {
+        if self.under_way.is_some() {
+            return Step::Wait;
+        }
+        if let Some(certificate) = self.certificate() {
+            self.under_way = Some(UnderWay::Activation);
+            return Step::Activate(Box::new(certificate));
+        }
+        if self.is_ready(me) {
+            self.under_way = Some(UnderWay::Release);
+            return Step::Release;
+        }
+        Step::Wait
+    }
+
+    /// Whether the share may still be dropped: nobody is known to have signed, and we do not.
+    pub(super) fn is_unsigned(&self) -> bool {
+        self.signatures.is_empty() && self.under_way != Some(UnderWay::Release)
+    }
+
     /// Members that this step waits for: for their shares, then for their signatures.
     pub(super) fn missing(&self, me: &NodeId) -> Vec<NodeId> {
         let came = |node: &NodeId| {
@@ -82,6 +129,9 @@ impl Inner {
                 digest,
                 stored: BTreeSet::from([me.clone()]),
                 signatures: BTreeMap::new(),
+                under_way: None,
+                attendants: 0,
+                changed: Arc::default(),
             };
             self.gathering.insert(key, gathering);
         }

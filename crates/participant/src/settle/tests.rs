@@ -2,7 +2,7 @@ use quorate_types::{
     Algorithm, ChainId, ClusterId, Committee, Epoch, ProtocolName, Tenant, Threshold,
 };
 
-use super::gathering::MAX_EARLY_PER_PEER;
+use super::gathering::{MAX_EARLY_PER_PEER, Step};
 use super::*;
 
 fn node(name: &str) -> NodeId {
@@ -109,4 +109,36 @@ fn a_release__must_be_of_the_very_statement_that_the_record_names() {
     assert_eq!(Release::of(&record, intent, first), Release::This);
     // No reader of recorded signatures takes it for some.
     assert_eq!(crate::refusal::parse_signatures(&released(first)), None);
+}
+
+#[test]
+fn a_settlement_under_way__must_not_be_dropped_nor_begun_twice() {
+    let (mut inner, me) = (Inner::default(), node("p1"));
+    let digest = digest_of(&statement(1));
+    let gathering = inner.gather(statement(1), digest, &me);
+    assert!(gathering.is_unsigned());
+    assert!(
+        matches!(gathering.take_step(&me), Step::Wait),
+        "p2 has not stored"
+    );
+    gathering.stored.insert(node("p2"));
+    assert!(gathering.is_unsigned(), "nothing is written yet");
+    assert!(matches!(gathering.take_step(&me), Step::Release));
+    // From here on our signature may be on record, whatever becomes of this thread.
+    assert!(!gathering.is_unsigned());
+    assert!(matches!(gathering.take_step(&me), Step::Wait));
+    // The record could not be written: nothing was signed.
+    gathering.under_way = None;
+    assert!(gathering.is_unsigned());
+    assert!(matches!(gathering.take_step(&me), Step::Release));
+    gathering.under_way = None;
+    gathering.signatures.insert(me.clone(), [7; 64]);
+    assert!(!gathering.is_unsigned());
+    assert!(
+        matches!(gathering.take_step(&me), Step::Wait),
+        "p2 has not signed"
+    );
+    gathering.signatures.insert(node("p2"), [8; 64]);
+    assert!(matches!(gathering.take_step(&me), Step::Activate(_)));
+    assert!(matches!(gathering.take_step(&me), Step::Wait));
 }

@@ -23,10 +23,11 @@ const MAX_VALUE_BYTES: i32 = 16 * 1024 * 1024;
 const MAX_WAL_BYTES: i64 = 64 * 1024 * 1024;
 /// Prepared statements kept per connection; more than there are shapes of statements.
 const STATEMENTS_KEPT: usize = 128;
-/// Page cache of a connection, in KiB.
+/// Page cache of a connection, in KiB. Not larger: every commit that split a page of an index walks
+/// the writer's whole cache (`balance_nonroot` moves pages by way of the number of the lock page, far
+/// behind the end, and SQLite drops what is behind the end). With 32 MiB that was a fifth of the
+/// writer's time; a page that is not here comes from the kernel's cache.
 const CACHE_KIB: i64 = 8 * 1024;
-/// Page cache of the writer, in KiB: the indexes by random ids should fit.
-const WRITER_CACHE_KIB: i64 = 32 * 1024;
 /// Pages in the write-ahead log after which a checkpoint copies them to the database. A page that
 /// changes often is copied once for all of its changes.
 const CHECKPOINT_PAGES: i64 = 4_000;
@@ -79,10 +80,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     connection
         .pragma_update(None, "journal_size_limit", MAX_WAL_BYTES)
         .map_err(&doing)?;
-    for (name, value) in [
-        ("wal_autocheckpoint", CHECKPOINT_PAGES),
-        ("cache_size", -WRITER_CACHE_KIB),
-    ] {
+    for (name, value) in [("wal_autocheckpoint", CHECKPOINT_PAGES)] {
         connection
             .pragma_update(None, name, value)
             .map_err(&doing)?;

@@ -10,7 +10,8 @@ use super::list::{millis, read_one};
 use crate::error::StoreError;
 use crate::flaw::{Flaw, check_name, check_time};
 use crate::idempotency::{
-    IdempotencyKey, IdempotencyRequest, IdempotencyStart, NonceUse, Pruned, StoredResponse,
+    IdempotencyKey, IdempotencyRequest, IdempotencyStart, NonceUse, Pruned, RequestNonce,
+    RequestStart, StoredResponse,
 };
 use crate::limits::{MAX_PRUNED_ROWS, MAX_RESPONSE_BYTES};
 
@@ -117,6 +118,26 @@ pub(super) fn use_nonce(
     } else {
         NonceUse::Replayed
     })
+}
+
+/// A refused idempotency request takes the nonce with it: the whole piece is undone.
+pub(super) fn begin_request(
+    connection: &Connection,
+    nonce: &RequestNonce,
+    request: Option<&IdempotencyRequest>,
+) -> Result<RequestStart, StoreError> {
+    let RequestNonce {
+        credential,
+        nonce,
+        expires_at,
+    } = nonce;
+    match use_nonce(connection, credential, nonce, *expires_at)? {
+        NonceUse::Replayed => Ok(RequestStart::Replayed),
+        NonceUse::Fresh => {
+            let start = request.map(|request| begin(connection, request));
+            start.transpose().map(RequestStart::Fresh)
+        }
+    }
 }
 
 pub(super) fn prune(connection: &Connection, now: UnixMillis) -> Result<Pruned, StoreError> {

@@ -85,11 +85,11 @@ pub(super) fn insert(connection: &Connection, row: &KeyRow) -> Result<(), StoreE
     insert_tags(connection, row.key_id, &row.tags)
 }
 
-/// A step in the life of a key.
+/// A step in the life of a key, or several at once.
 pub(super) fn change(connection: &Connection, change: &KeyChange) -> Result<(), StoreError> {
     check_error_message(change.error_message.as_ref()).map_err(|flaw| flaw.invalid(TABLE))?;
     let row = get(connection, change.key_id)?.ok_or_else(|| not_found(change.key_id))?;
-    if row.status != change.from || !row.status.may_become(change.to) {
+    if row.status != change.from || !change.is_allowed() {
         return Err(StoreError::KeyConflict {
             key_id: row.key_id,
             from: row.status,

@@ -1,4 +1,7 @@
-use quorate_store::{IdempotencyStart, NonceUse, Pruned, Store, StoreError, StoredResponse, Write};
+use quorate_store::{
+    IdempotencyRequest, IdempotencyStart, NonceUse, Pruned, RequestNonce, RequestStart, Store,
+    StoreError, StoredResponse, Write,
+};
 
 use crate::samples::{NOW, request};
 
@@ -8,6 +11,7 @@ pub async fn check(store: &dyn Store) {
     restart__should_release_what_was_in_progress(store).await;
     invalid_request__must_be_refused(store).await;
     d7_nonce__must_be_refused_when_used_again(store).await;
+    d7_request__must_begin_with_nonce_and_key_in_one_write(store).await;
     prune__should_delete_only_what_expired(store).await;
 }
 
@@ -115,11 +119,43 @@ async fn d7_nonce__must_be_refused_when_used_again(store: &dyn Store) {
     ));
 }
 
+async fn d7_request__must_begin_with_nonce_and_key_in_one_write(store: &dyn Store) {
+    let begin = |nonce: &str, idempotency: Option<IdempotencyRequest>| {
+        let nonce = RequestNonce {
+            credential: "c1".into(),
+            nonce: nonce.into(),
+            expires_at: NOW.plus(60_000),
+        };
+        store.begin_request(nonce, idempotency)
+    };
+    let keyed = |body| Some(request("d-9", body));
+    let started = |start| RequestStart::Fresh(Some(start));
+    let first = begin("b1", keyed("body")).await.unwrap();
+    assert_eq!(first, started(IdempotencyStart::New));
+    let joined = begin("b2", keyed("body")).await.unwrap();
+    assert_eq!(joined, started(IdempotencyStart::InProgress));
+    let other = begin("b3", keyed("other")).await.unwrap();
+    assert_eq!(other, started(IdempotencyStart::Conflict));
+    assert_eq!(begin("b4", None).await.unwrap(), RequestStart::Fresh(None));
+    // The nonces are spent, however the requests went on; a replay starts nothing.
+    for nonce in ["b1", "b2", "b3", "b4"] {
+        let replayed = begin(nonce, Some(request("d-10", "body"))).await.unwrap();
+        assert_eq!(replayed, RequestStart::Replayed);
+    }
+    let unstarted = begin("b5", Some(request("d-10", "body"))).await.unwrap();
+    assert_eq!(unstarted, started(IdempotencyStart::New));
+    // What is refused as malformed leaves no nonce behind.
+    let mut malformed = request("d-11", "body");
+    malformed.key.key = String::new();
+    assert!(begin("b6", Some(malformed)).await.is_err());
+    assert_eq!(begin("b6", None).await.unwrap(), RequestStart::Fresh(None));
+}
+
 async fn prune__should_delete_only_what_expired(store: &dyn Store) {
     let nothing = store.prune(NOW).await.unwrap();
     assert_eq!(nothing, Pruned::default());
     let nonces = store.prune(NOW.plus(60_000)).await.unwrap();
-    assert_eq!((nonces.idempotency, nonces.nonces), (0, 3));
+    assert_eq!((nonces.idempotency, nonces.nonces), (0, 9));
     // An expired record that was not pruned yet counts as absent.
     let mut late = request("d-1", "another body");
     late.at = NOW.plus(86_400_000);

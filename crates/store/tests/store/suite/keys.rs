@@ -8,6 +8,7 @@ use crate::samples::{NOW, key, key_id, material};
 pub async fn check(store: &dyn Store) {
     key__should_be_read_as_it_was_written(store).await;
     key__should_go_through_its_life(store).await;
+    key__should_take_several_steps_in_one_change(store).await;
     forbidden_step__must_be_a_conflict(store).await;
     invalid_key__must_be_refused(store).await;
     identity_of_a_key__must_never_change(store).await;
@@ -56,6 +57,38 @@ async fn key__should_be_read_as_it_was_written(store: &dyn Store) {
         again,
         Err(StoreError::AlreadyExists { what: "key", .. })
     ));
+}
+
+async fn key__should_take_several_steps_in_one_change(store: &dyn Store) {
+    use KeyStatus::{Active, Creating, Distributing, Generating, Storing};
+    insert(store, "k-once").await;
+    step(store, "k-once", Creating, Generating).await.unwrap();
+    let mut change = KeyChange::step(key_id("k-once"), Generating, Active, NOW.plus(6));
+    change.material = Some(material("k-once"));
+    // A step that the life cycle does not know, wherever it is left out.
+    for through in [
+        vec![],
+        vec![Distributing],
+        vec![Storing],
+        vec![Storing, Distributing],
+    ] {
+        change.through = through;
+        let refused = store
+            .write(Write::ChangeKey(Box::new(change.clone())))
+            .await;
+        let conflict = matches!(refused, Err(StoreError::KeyConflict { .. }));
+        assert!(conflict, "{refused:?}");
+    }
+    change.through = vec![Distributing, Storing];
+    store
+        .write(Write::ChangeKey(Box::new(change)))
+        .await
+        .unwrap();
+    let row = store.key(key_id("k-once")).await.unwrap().unwrap();
+    assert_eq!(
+        (row.status, row.material),
+        (Active, Some(material("k-once")))
+    );
 }
 
 async fn key__should_go_through_its_life(store: &dyn Store) {
