@@ -151,8 +151,8 @@ pub struct SessionLimits {
     pub report_timeout_ms: u64,
     /// How long a node still answers an expired intent with its signature before it forgets it.
     pub remember_expired_seconds: u64,
-    /// FROST nonces that this node keeps ahead for one set of signers, and takes of each peer; 0 switches
-    /// stocks off.
+    /// FROST nonces that this node keeps ahead for one set of signers, and takes of each peer: 4 at
+    /// least; 0 switches stocks off.
     pub stocked_nonces_per_set: usize,
     /// Most that a transaction may pay as a fee.
     pub fees: Fees,
@@ -240,6 +240,13 @@ impl ParticipantConfig {
             message: e.to_string(),
         };
         let mut config: Self = toml::from_str(&text).map_err(invalid)?;
+        // A first stock has four entries: with fewer there would never be any.
+        if matches!(config.limits.stocked_nonces_per_set, 1..=3) {
+            return Err(ConfigError::Invalid {
+                path: path.to_owned(),
+                message: "limits.stocked_nonces_per_set is 0, or 4 at least".to_owned(),
+            });
+        }
         let folder = path.parent().unwrap_or(Path::new("."));
         let files = [
             &mut config.data_dir,
