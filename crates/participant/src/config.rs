@@ -220,6 +220,16 @@ impl Default for SessionLimits {
     }
 }
 
+impl SessionLimits {
+    fn check(&self) -> Result<(), &'static str> {
+        // A first stock has four entries.
+        if matches!(self.stocked_nonces_per_set, 1..=3) {
+            return Err("limits.stocked_nonces_per_set is 0, or 4 at least");
+        }
+        Ok(())
+    }
+}
+
 fn default_data_dir() -> PathBuf {
     PathBuf::from("/var/lib/quorate")
 }
@@ -240,13 +250,13 @@ impl ParticipantConfig {
             message: e.to_string(),
         };
         let mut config: Self = toml::from_str(&text).map_err(invalid)?;
-        // A first stock has four entries: with fewer there would never be any.
-        if matches!(config.limits.stocked_nonces_per_set, 1..=3) {
-            return Err(ConfigError::Invalid {
+        config
+            .limits
+            .check()
+            .map_err(|message| ConfigError::Invalid {
                 path: path.to_owned(),
-                message: "limits.stocked_nonces_per_set is 0, or 4 at least".to_owned(),
-            });
-        }
+                message: message.to_owned(),
+            })?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let files = [
             &mut config.data_dir,
@@ -266,5 +276,21 @@ impl ParticipantConfig {
             }
         }
         Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stocked_nonces_per_set__should_be_0_or_room_for_a_first_stock() {
+        for (stocked_nonces_per_set, is_fine) in [(0, true), (1, false), (3, false), (4, true)] {
+            let limits = SessionLimits {
+                stocked_nonces_per_set,
+                ..SessionLimits::default()
+            };
+            assert_eq!(limits.check().is_ok(), is_fine, "{stocked_nonces_per_set}");
+        }
     }
 }

@@ -130,14 +130,14 @@ fn keys_that_sign_once__should_leave_room_for_those_that_sign_often() {
     let (stocks, hot) = (stocks(), set(255));
     assert_eq!(fill(&stocks, &hot, 255), Some(4));
     let mut once = Vec::new();
-    let key = |n: u16| {
+    let key = |n: usize| {
         let mut other = set(0);
-        let [high, low] = n.to_be_bytes();
-        other.key = KeyId::from_array([[high, low]; 8].concat().try_into().unwrap());
+        let bytes = u128::try_from(n).unwrap().to_be_bytes();
+        other.key = KeyId::from_array(bytes);
         other
     };
     // Room is what counts; what would fill it is not drawn here.
-    while let Some(filling) = stocks.wanted(&key(once.len() as u16), &node("p1")) {
+    while let Some(filling) = stocks.wanted(&key(once.len()), &node("p1")) {
         once.push(filling);
     }
     assert_eq!(once.len(), BYTES_PER_PEER / 2 / (4 * 768 + 2_048) - 1);
