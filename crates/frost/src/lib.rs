@@ -19,7 +19,6 @@
 )]
 
 mod payload;
-mod randomness;
 mod scheme;
 mod share;
 mod sign;

@@ -16,9 +16,11 @@ use crate::payload::TaprootTweak;
 use crate::sign::nonces::{Announced, Nonces};
 use crate::stock::{AnyAnnounced, StockedNonces};
 
-/// A ciphersuite of the engine, with what we need beside it. Its scalars can be wiped: copies of
-/// shares and nonces are.
-pub(crate) trait Scheme: Ciphersuite<Group: Group<Field: Field<Scalar: Zeroize>>> {
+/// A ciphersuite of the engine, with what we need beside it. Its scalars and their encodings can be
+/// wiped: copies of shares and nonces are.
+pub(crate) trait Scheme:
+    Ciphersuite<Group: Group<Field: Field<Scalar: Zeroize, Serialization: Zeroize>>>
+{
     /// What its signatures are.
     const ALGORITHM: Algorithm;
 

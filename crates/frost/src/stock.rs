@@ -7,6 +7,7 @@
 
 mod held;
 mod own;
+mod streak;
 
 use quorate_protocol::Abort;
 use quorate_types::{
@@ -28,6 +29,13 @@ pub const MAX_STOCK_ENTRIES: u16 = 64;
 /// What an entry costs in memory, in bytes, rounded up: points, encodings, and its place in a table.
 const ENTRY_BYTES: usize = 768;
 
+/// What a set costs beside its entries, in bytes, rounded up: its signers, its places in tables, and what
+/// the node around the tables remembers of it.
+const SET_BYTES: usize = 2_048;
+
+/// Names of stocks that are remembered of one link session.
+const REMEMBERED_STOCKS: usize = 65_536;
+
 /// Limits of stocks at one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StockLimits {
@@ -35,8 +43,10 @@ pub struct StockLimits {
     pub entries_per_set: usize,
     /// Bytes of all entries that one other node may have with us.
     pub bytes_per_peer: usize,
-    /// Bytes of all entries.
+    /// Bytes of all entries. Of what others announce, one has an equal share of these at most.
     pub bytes: usize,
+    /// How long an attempt may wait for its first round. An opening comes within this time, or to nobody.
+    pub round: std::time::Duration,
     /// How long an entry is good for, from when it was made.
     pub lifetime: std::time::Duration,
     /// How much earlier a leader stops using an entry: longer than any attempt waits for its first

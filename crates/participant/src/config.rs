@@ -151,8 +151,8 @@ pub struct SessionLimits {
     pub report_timeout_ms: u64,
     /// How long a node still answers an expired intent with its signature before it forgets it.
     pub remember_expired_seconds: u64,
-    /// FROST nonces that this node keeps ahead for one set of signers, and takes of each peer; 0 switches
-    /// stocks off.
+    /// FROST nonces that this node keeps ahead for one set of signers, and takes of each peer: 4 at
+    /// least; 0 switches stocks off.
     pub stocked_nonces_per_set: usize,
     /// Most that a transaction may pay as a fee.
     pub fees: Fees,
@@ -220,6 +220,16 @@ impl Default for SessionLimits {
     }
 }
 
+impl SessionLimits {
+    fn check(&self) -> Result<(), &'static str> {
+        // A first stock has four entries.
+        if matches!(self.stocked_nonces_per_set, 1..=3) {
+            return Err("limits.stocked_nonces_per_set is 0, or 4 at least");
+        }
+        Ok(())
+    }
+}
+
 fn default_data_dir() -> PathBuf {
     PathBuf::from("/var/lib/quorate")
 }
@@ -240,6 +250,13 @@ impl ParticipantConfig {
             message: e.to_string(),
         };
         let mut config: Self = toml::from_str(&text).map_err(invalid)?;
+        config
+            .limits
+            .check()
+            .map_err(|message| ConfigError::Invalid {
+                path: path.to_owned(),
+                message: message.to_owned(),
+            })?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let files = [
             &mut config.data_dir,
@@ -259,5 +276,21 @@ impl ParticipantConfig {
             }
         }
         Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stocked_nonces_per_set__should_be_0_or_room_for_a_first_stock() {
+        for (stocked_nonces_per_set, is_fine) in [(0, true), (1, false), (3, false), (4, true)] {
+            let limits = SessionLimits {
+                stocked_nonces_per_set,
+                ..SessionLimits::default()
+            };
+            assert_eq!(limits.check().is_ok(), is_fine, "{stocked_nonces_per_set}");
+        }
     }
 }

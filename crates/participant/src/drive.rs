@@ -120,6 +120,12 @@ impl<P: Phases> Run<'_, P> {
         mailbox: &mut Mailbox<'_>,
         mut effects: Vec<Effect<P::Output>>,
     ) -> Result<P::Output, Abort> {
+        // A session that is over already says nothing of its own: a first message may have a share in it.
+        if mailbox.cancelled.load(Ordering::SeqCst) {
+            effects = self.driver.give_up(Reason::Cancelled);
+        } else if let Some(peer) = self.gone() {
+            effects = self.peer_gave_up(peer);
+        }
         loop {
             if let Some(result) = self.release(effects) {
                 return result;
@@ -163,6 +169,12 @@ impl<P: Phases> Run<'_, P> {
                 Err(RoundOver) => self.driver.give_up(Reason::TimedOut),
             };
         }
+    }
+
+    /// Who gave up an earlier part.
+    fn gone(&self) -> Option<PartyIndex> {
+        let peer = self.port.node.mailboxes.aborted_by(self.port.owner)?;
+        self.index_of(&peer)
     }
 
     /// A peer gave up in an earlier part.

@@ -1,4 +1,5 @@
-//! Named places where a test may stop this process for good. Nothing at all in the product.
+//! Named places where a test may stop this process for good, or a session for a while. Nothing at all in
+//! the product.
 
 /// Dies here, without any cleaning up, if the script of a test says so.
 #[cfg(feature = "danger_byzantine")]
@@ -13,3 +14,18 @@ pub(crate) fn here(name: &str) {
 /// Does nothing.
 #[cfg(not(feature = "danger_byzantine"))]
 pub(crate) const fn here(_name: &str) {}
+
+/// Waits here for as long as the script of a test says so.
+#[cfg(feature = "danger_byzantine")]
+pub(crate) async fn hold(name: &str) {
+    let wanted = |line: &Vec<String>| matches!(line.as_slice(), [verb, place] if verb == "hold" && place == name);
+    while crate::danger::script().iter().any(wanted) {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+/// Goes on.
+#[cfg(not(feature = "danger_byzantine"))]
+pub(crate) fn hold(_name: &str) -> std::future::Ready<()> {
+    std::future::ready(())
+}

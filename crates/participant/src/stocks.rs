@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use quorate_frost::{
-    Ahead, Announcement, Batch, CheckedShare, EntryName, HeldStocks, LinkSession,
-    MAX_STOCK_ENTRIES, OwnStocks, SigningSet, StockId, StockLimits, StockedNonces, TakeNonces,
-    Untaken,
+    Ahead, Announcement, BadAnnouncement, Batch, CheckedAnnouncement, CheckedShare, EntryName,
+    HeldStocks, LinkSession, MAX_STOCK_ENTRIES, OwnStocks, SigningSet, StockId, StockLimits,
+    StockedNonces, TakeNonces, Untaken,
 };
 use quorate_intent::KeyStatement;
 use quorate_protocol::Reason;
@@ -37,9 +37,6 @@ const MARGIN: Duration = Duration::from_secs(30);
 /// Entries of the first stock of a set. Each further one has twice as many, so that a key that signs
 /// once costs little.
 const FIRST_STOCK: u16 = 4;
-
-/// A leader that uses nothing of a stock for so long, though it signs, does not have it.
-const IDLE: Duration = Duration::from_secs(5);
 
 /// How long a leader goes without stock after a stocked attempt failed. Who has one fail on purpose
 /// gains one attempt without culprit in this time.
@@ -88,24 +85,21 @@ impl TakeNonces for Taker {
     fn declined(&self) {
         let now = self.stocks.now();
         let mut state = self.stocks.state.lock();
-        let before = now.saturating_sub(IDLE);
-        state.own.drop_idle(&self.set, before);
-        if state.own.left(&self.set, now) == 0 {
-            state.demand.remove(&self.set);
-        }
-        state.show();
+        state.own.declined(&self.set, now);
     }
 }
 
 impl Stocks {
     pub(crate) fn new(limits: &SessionLimits) -> Self {
         let entries_per_set = limits.stocked_nonces_per_set;
+        let round = Duration::from_millis(limits.sign_round_timeout_ms);
         let limits = StockLimits {
             entries_per_set,
             bytes_per_peer: BYTES_PER_PEER,
             bytes: BYTES,
             lifetime: LIFETIME,
-            margin: MARGIN + Duration::from_millis(limits.sign_round_timeout_ms),
+            margin: MARGIN + round,
+            round,
         };
         let state = State {
             own: OwnStocks::new(limits),
@@ -132,6 +126,8 @@ impl Stocks {
         let mut state = self.state.lock();
         state.end_link(peer);
         state.links.insert(peer.clone(), link);
+        let peers = state.links.len();
+        state.held.share_among(peers);
     }
 
     /// The link to a peer is gone, and all that was bound to it.
@@ -192,43 +188,84 @@ impl Stocks {
         state.show();
     }
 
-    /// How many entries to make for a set that just signed, if there are too few; they are then being
-    /// made until [`Self::filled`].
-    fn wanted(&self, set: &SigningSet, leader: &NodeId) -> Option<(u16, LinkSession)> {
+    /// Whether to make a stock for a set that just signed: there are too few entries, and there is room.
+    fn wanted(self: &Arc<Self>, set: &SigningSet, leader: &NodeId) -> Option<Filling> {
         let now = self.now();
         let mut state = self.state.lock();
         let link = *state.links.get(leader)?;
-        let (size, _) = state.demand.get(set).copied().unwrap_or((FIRST_STOCK, now));
-        let left = state.own.left(set, now);
-        let too_many = left + usize::from(size) > self.entries_per_set;
-        let is_known = state.demand.contains_key(set) || state.demand.len() < REMEMBERED_SETS;
-        if left > usize::from(size / 2) || too_many || !is_known {
+        let demand = state.demand.get(set).map(|(size, _)| *size);
+        let most = u16::try_from(self.entries_per_set).unwrap_or(u16::MAX);
+        // While the leader seems to have nothing, what it is told is little.
+        let reliable = state.own.reliable(set, now);
+        let is_lost = reliable == 0 && state.own.left(set, now) > 0;
+        let size = demand.filter(|_| !is_lost).unwrap_or(FIRST_STOCK).min(most);
+        let is_remembered = demand.is_some() || state.demand.len() < REMEMBERED_SETS;
+        let is_filling = state.filling.contains(set);
+        let has_enough = reliable > usize::from(size / 2);
+        if size == 0 || has_enough || is_filling || !is_remembered {
             return None;
         }
-        if !state.filling.insert(set.clone()) {
+        // Before anything is drawn: nonces that there is no room for cost as much as others.
+        if !state.own.reserve(set, link, size, demand.is_none(), now) {
             return None;
         }
-        let next = size.saturating_mul(2).min(MAX_STOCK_ENTRIES);
-        state.demand.insert(set.clone(), (next, now));
-        Some((size, link))
+        state.filling.insert(set.clone());
+        drop(state);
+        let (stocks, set, leader) = (Arc::clone(self), set.clone(), leader.clone());
+        Some(Filling {
+            stocks,
+            set,
+            leader,
+            link,
+            count: size,
+            is_lost,
+            has_room: true,
+        })
     }
+}
 
-    /// Keeps a new stock, if the link session is still the one that stands; `true` if it may be
-    /// announced.
-    fn filled(&self, announcement: &Announcement, leader: &NodeId, batch: Option<Batch>) -> bool {
-        let Announcement {
-            link, stock, set, ..
-        } = announcement;
-        let now = self.now();
-        let mut state = self.state.lock();
-        state.filling.remove(set);
-        let stands = state.links.get(leader) == Some(link);
-        let kept = batch.filter(|_| stands).is_some_and(|batch| {
-            let added = state.own.add(*stock, set, *link, batch, now);
-            added.is_ok()
-        });
+/// A stock that is being made: the only one of its set, with room for it. Over when it is dropped.
+struct Filling {
+    stocks: Arc<Stocks>,
+    set: SigningSet,
+    leader: NodeId,
+    link: LinkSession,
+    count: u16,
+    /// It stands for stocks that the leader seems not to have.
+    is_lost: bool,
+    /// Room is set apart for it.
+    has_room: bool,
+}
+
+impl Filling {
+    /// Keeps the new stock, if the link session is still the one that stands; `true` if it may be
+    /// announced. Only then the next one is larger. Until it is dropped no other of the set is made: the
+    /// leader hears of stocks in the order in which they are here.
+    fn keep(&mut self, stock: StockId, batch: Batch) -> bool {
+        let now = self.stocks.now();
+        let mut state = self.stocks.state.lock();
+        self.has_room = false;
+        state.own.release(self.link, self.count);
+        if state.links.get(&self.leader) != Some(&self.link) {
+            return false;
+        }
+        let added = state.own.add(stock, &self.set, self.link, batch, now);
+        if added.is_ok() && !self.is_lost {
+            let next = self.count.saturating_mul(2).min(MAX_STOCK_ENTRIES);
+            state.demand.insert(self.set.clone(), (next, now));
+        }
         state.show();
-        kept
+        added.is_ok()
+    }
+}
+
+impl Drop for Filling {
+    fn drop(&mut self) {
+        let mut state = self.stocks.state.lock();
+        state.filling.remove(&self.set);
+        if self.has_room {
+            state.own.release(self.link, self.count);
+        }
     }
 }
 
@@ -238,6 +275,7 @@ impl State {
             self.own.end_link(link);
             self.held.end_link(link);
             self.distrusted.remove(&link);
+            self.held.share_among(self.links.len());
             self.show();
         }
     }
@@ -270,39 +308,37 @@ pub(crate) fn top_up(node: &Arc<Node>, held: &Arc<HeldKey>, set: &SigningSet) {
     let Some(leader) = leader.filter(|leader| **leader != node.me) else {
         return;
     };
-    let Some((count, link)) = node.stocks.wanted(set, leader) else {
+    let Some(filling) = node.stocks.wanted(set, leader) else {
         return;
     };
-    let (node, held, set) = (Arc::clone(node), Arc::clone(held), set.clone());
-    let leader = leader.clone();
+    let (node, held) = (Arc::clone(node), Arc::clone(held));
     tokio::task::spawn_blocking(move || {
         if let Engine::Frost(share) = &held.engine {
-            fill(&node, share, &leader, (set, link), count);
+            fill(&node, share, filling);
         }
     });
 }
 
-fn fill(
-    node: &Node,
-    share: &CheckedShare,
-    leader: &NodeId,
-    (set, link): (SigningSet, LinkSession),
-    count: u16,
-) {
+fn fill(node: &Node, share: &CheckedShare, mut filling: Filling) {
     let rng = &mut SystemRandomness;
     let mut stock = [0; 16];
     rand_core::Rng::fill_bytes(rng, &mut stock);
-    let batch = Batch::draw(share, count, rng).ok();
-    let commitments = batch.as_ref().map(|batch| batch.announced().to_vec());
-    let announcement = Announcement {
-        link,
-        stock: StockId::from_array(stock),
-        set,
-        commitments: commitments.unwrap_or_default(),
+    let stock = StockId::from_array(stock);
+    let Ok(batch) = Batch::draw(share, filling.count, rng) else {
+        return;
     };
-    if node.stocks.filled(&announcement, leader, batch) {
+    let announcement = Announcement {
+        link: filling.link,
+        stock,
+        set: filling.set.clone(),
+        commitments: batch.announced().to_vec(),
+    };
+    if filling.keep(stock, batch) {
         // Lost only with the link, and then so is the stock.
-        node.send(leader, link_message::stock(&StockMessage(announcement)));
+        node.send(
+            &filling.leader,
+            link_message::stock(&StockMessage(announcement)),
+        );
     }
 }
 
@@ -318,46 +354,96 @@ pub(crate) fn receive(node: &Arc<Node>, from: &NodeId, message: StockMessage) {
     };
     // A key that is not in memory did not sign lately.
     let Some(held) = node.keys.in_memory(announcement.set.key) else {
-        return refused("not_wanted");
+        return refused(NOT_WANTED);
     };
     let statement = &held.certificate.statement;
     let Some(sender) = place(node, &held, from, &announcement.set) else {
-        return refused("not_wanted");
+        return refused(NOT_WANTED);
     };
     let (curve, link) = (statement.curve(), announcement.link);
     let entries = announcement.entries(curve);
-    let (stocks, set) = (&node.stocks, announcement.set.clone());
-    {
-        let (now, state) = (stocks.now(), stocks.state.lock());
-        let stands = state.links.get(from) == Some(&link);
-        let paused = state.paused.get(&set).is_some_and(|until| *until > now);
-        let welcome = stands && !paused && !state.distrusted.contains(&link);
-        if !welcome || !state.held.has_room(sender, &announcement, entries) {
-            return refused("not_wanted");
-        }
+    let stocks = &node.stocks;
+    if let Err(unwanted) = stocks.welcomes(from, sender, &announcement, entries) {
+        return refused(unwanted);
     }
+    let set = announcement.set.clone();
     // Without the lock: it takes a millisecond or two.
     let checked = announcement.check(curve);
-    let now = stocks.now();
-    let mut state = stocks.state.lock();
-    if state.links.get(from) != Some(&link) {
-        return refused("not_wanted"); // the link changed meanwhile
+    if let Err(unwanted) = stocks.keep(from, sender, (&set, link), checked) {
+        refused(unwanted);
     }
-    match checked {
-        Ok(checked) => {
-            if state.held.add(sender, checked, now).is_err() {
-                refused("not_wanted");
+}
+
+impl Stocks {
+    /// Whether an announcement is worth the check of its points; else why not.
+    fn welcomes(
+        &self,
+        from: &NodeId,
+        sender: PartyIndex,
+        announcement: &Announcement,
+        entries: usize,
+    ) -> Result<(), &'static str> {
+        let (now, mut state) = (self.now(), self.state.lock());
+        let link = announcement.link;
+        if !state.is_open(from, link, &announcement.set, now) {
+            return Err(NOT_WANTED);
+        }
+        if state.held.is_repeated(announcement) {
+            return Err(state.distrust(from, link, &"a name of a stock that was used before"));
+        }
+        let has_room = state.held.has_room(sender, announcement, entries, now);
+        has_room.then_some(()).ok_or(NOT_WANTED)
+    }
+
+    /// Keeps what was checked; else says why not.
+    fn keep(
+        &self,
+        from: &NodeId,
+        sender: PartyIndex,
+        (set, link): (&SigningSet, LinkSession),
+        checked: Result<CheckedAnnouncement, BadAnnouncement>,
+    ) -> Result<(), &'static str> {
+        let (now, mut state) = (self.now(), self.state.lock());
+        // The link may have changed meanwhile, or the set have been paused.
+        if !state.is_open(from, link, set, now) {
+            return Err(NOT_WANTED);
+        }
+        let kept = match checked {
+            Ok(checked) => {
+                let added = state.held.add(sender, checked, now);
+                added.map(drop).map_err(|_| NOT_WANTED)
             }
-        }
-        Err(error) => {
-            refused("malformed");
-            tracing::warn!(peer = %from, %error, "a peer announced what no honest node does; it has \
-                no stock here until its link comes up anew");
-            state.distrusted.insert(link);
-            state.held.end_link(link);
-        }
+            Err(error) => Err(state.distrust(from, link, &error)),
+        };
+        state.show();
+        kept
     }
-    state.show();
+}
+
+/// Labels of announcements that are not kept: honest ones, and others.
+const NOT_WANTED: &str = "not_wanted";
+const MALFORMED: &str = "malformed";
+
+impl State {
+    /// Whether anything is kept of this set, from the peer of this link session.
+    fn is_open(&self, from: &NodeId, link: LinkSession, set: &SigningSet, now: Duration) -> bool {
+        let stands = self.links.get(from) == Some(&link);
+        let paused = self.paused.get(set).is_some_and(|until| *until > now);
+        stands && !paused && !self.distrusted.contains(&link)
+    }
+
+    fn distrust(
+        &mut self,
+        peer: &NodeId,
+        link: LinkSession,
+        error: &dyn std::fmt::Display,
+    ) -> &'static str {
+        tracing::warn!(%peer, %error, "a peer announced what no honest node does; it has no stock here \
+            until its link comes up anew");
+        self.distrusted.insert(link);
+        self.held.end_link(link);
+        MALFORMED
+    }
 }
 
 /// The sender's index, if the set is one of this key, we lead it and the sender signs in it.

@@ -23,6 +23,7 @@ const LIMITS: StockLimits = StockLimits {
     bytes: 1 << 20,
     lifetime: Duration::from_secs(300),
     margin: Duration::from_secs(60),
+    round: Duration::from_secs(3),
 };
 
 const NOW: Duration = Duration::ZERO;

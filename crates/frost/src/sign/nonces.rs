@@ -8,9 +8,12 @@ use rand_core::CryptoRng;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::message::REFUSED;
-use crate::randomness::EngineRng;
 use crate::scheme::{Scheme, point_length};
 use crate::share::SigningKey;
+
+/// Fresh bytes of each nonce, and those of a scalar of either scheme.
+const RANDOM: usize = 32;
+const SCALAR: usize = 32;
 
 /// Two nonces that are not known to anybody else.
 ///
@@ -69,11 +72,12 @@ impl<S: Scheme> Nonces<S> {
     }
 
     fn fresh(key: &SigningKey<S>, rng: &mut dyn CryptoRng) -> Self {
-        let mut rng = EngineRng(rng);
-        let share = key.own.signing_share();
+        let share = Zeroizing::new(key.own.signing_share().to_scalar());
+        let share = Zeroizing::new(<<S::Group as Group>::Field as Field>::serialize(&share));
+        let mut nonce = || hedged::<S>(share.as_ref(), rng);
         Self(Box::new(Secret {
-            hiding: Nonce::new(share, &mut rng),
-            binding: Nonce::new(share, &mut rng),
+            hiding: nonce(),
+            binding: nonce(),
         }))
     }
 
@@ -84,6 +88,18 @@ impl<S: Scheme> Nonces<S> {
         let bound = Zeroizing::new(*binding * *factor);
         Effective(Zeroizing::new(*hiding + *bound))
     }
+}
+
+/// RFC 9591 §4.1: `H3(random ‖ share)`. As the engine's `Nonce::new`, which leaves both unwiped.
+///
+/// - `share`: encoded.
+fn hedged<S: Scheme>(share: &[u8], rng: &mut dyn CryptoRng) -> Nonce<S> {
+    let mut input = Zeroizing::new([0; RANDOM + SCALAR]);
+    let (random, hedge) = input.split_at_mut(RANDOM);
+    rng.fill_bytes(random);
+    hedge.copy_from_slice(share);
+    let scalar = Zeroizing::new(S::H3(input.as_slice()));
+    Nonce::from_scalar(*scalar)
 }
 
 /// A nonce is zero: the random generator does not work.

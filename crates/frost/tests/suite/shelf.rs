@@ -22,6 +22,7 @@ pub(crate) const LIMITS: StockLimits = StockLimits {
     bytes: 4 << 20,
     lifetime: Duration::from_secs(300),
     margin: Duration::from_secs(60),
+    round: Duration::from_secs(3),
 };
 
 pub(crate) fn set(key: u8, epoch: u64, signers: &[PartyIndex]) -> SigningSet {
@@ -112,7 +113,7 @@ impl Shelf {
         if me == self.set.leader() {
             return self.take().map_or(Ahead::Nothing, Ahead::Lead);
         }
-        let own = self.own[&me].lock().unwrap();
+        let mut own = self.own[&me].lock().unwrap();
         if own.left(&self.set, Duration::ZERO) == 0 {
             return Ahead::Nothing;
         }
@@ -121,7 +122,7 @@ impl Shelf {
     }
 
     pub(crate) fn left(&self, party: PartyIndex) -> usize {
-        let own = self.own[&party].lock().unwrap();
+        let mut own = self.own[&party].lock().unwrap();
         own.left(&self.set, Duration::ZERO)
     }
 }

@@ -41,6 +41,8 @@ fn c7_entry__must_be_had_once_however_often_it_is_asked_for() {
         }
     }
     assert_eq!((own.left(&set, START), own.entries()), (0, 0));
+    let beyond = own.take(&name(2, 3), &set, START).err();
+    assert_eq!(beyond, Some(Untaken::Misplaced), "it never was");
 }
 
 #[test]
@@ -88,8 +90,8 @@ fn c7_stock__must_die_with_its_link_session_and_by_time() {
 fn own_stocks__must_keep_their_limits_and_give_room_back() {
     let limits = StockLimits {
         entries_per_set: 8,
-        bytes_per_peer: 12 * 768,
-        bytes: 16 * 768,
+        bytes_per_peer: 12 * 768 + 2 * 2_048,
+        bytes: 16 * 768 + 3 * 2_048,
         ..LIMITS
     };
     let mut own = OwnStocks::new(limits);
@@ -108,8 +110,8 @@ fn own_stocks__must_keep_their_limits_and_give_room_back() {
     assert_eq!(add(&mut own, 4, 4, 3, 0), Err(Unannounced), "nothing");
     let first = set(1, 1, &[index(1), index(2)]);
     assert!(own.take(&name(1, 0), &first, START).is_ok());
-    assert_eq!(add(&mut own, 5, 5, 3, 1), Ok(()), "room of what was used");
-    own.drop_idle(&first, START + Duration::from_secs(1));
+    assert_eq!(add(&mut own, 5, 3, 2, 1), Ok(()), "room of what was used");
+    own.drop_set(&first);
     assert_eq!((own.left(&first, START), own.entries()), (0, 9));
     own.expire(LIMITS.lifetime);
     assert_eq!(own.entries(), 0);
@@ -179,8 +181,8 @@ fn c7_held_stocks__must_die_with_a_link_with_a_failure_and_before_the_other_side
 fn held_stocks__must_keep_their_limits() {
     let limits = StockLimits {
         entries_per_set: 8,
-        bytes_per_peer: 12 * 768,
-        bytes: 16 * 768,
+        bytes_per_peer: 12 * 768 + 2 * 2_048,
+        bytes: 16 * 768 + 3 * 2_048,
         ..LIMITS
     };
     let mut held = HeldStocks::new(limits);
@@ -188,7 +190,7 @@ fn held_stocks__must_keep_their_limits() {
         let nonces = batch(ed25519(), index(2), count);
         let set = set(key, 1, &[index(1), index(2)]);
         let told = announcement(&set, link(at), stock, nonces.announced());
-        let has_room = held.has_room(index(2), &told, count.into());
+        let has_room = held.has_room(index(2), &told, count.into(), START);
         let added = held.add(index(2), told.check(Curve::Ed25519).unwrap(), START);
         assert_eq!(has_room, added.is_ok());
         added.is_ok()
@@ -201,7 +203,195 @@ fn held_stocks__must_keep_their_limits() {
     assert!(announce(&mut held, 3, 3, 2, 4));
     let first = set(1, 1, &[index(1), index(2)]);
     assert!(held.take(&first, START).is_some());
-    assert!(announce(&mut held, 4, 4, 3, 1), "room of what was used");
+    assert!(announce(&mut held, 4, 3, 2, 1), "room of what was used");
+}
+
+/// An announcement of the second signer, by the time, over `link`.
+fn hold(held: &mut HeldStocks, stock: u8, key: u8, at: u8, count: u16, now: Duration) -> bool {
+    let nonces = batch(ed25519(), index(2), count);
+    let told = announcement(
+        &set(key, 1, &[index(1), index(2)]),
+        link(at),
+        stock,
+        nonces.announced(),
+    );
+    let has_room = held.has_room(index(2), &told, count.into(), now);
+    let added = held.add(index(2), told.check(Curve::Ed25519).unwrap(), now);
+    assert_eq!(has_room, added.is_ok());
+    added.is_ok()
+}
+
+#[test]
+fn held_stocks__should_make_room_from_what_the_same_peer_left_unused() {
+    let limits = StockLimits {
+        bytes_per_peer: 3 * (4 * 768 + 2_048),
+        bytes: 4 * (4 * 768 + 2_048),
+        ..LIMITS
+    };
+    let sets = [0, 1, 2, 3].map(|key| set(key, 1, &[index(1), index(2)]));
+    let (later, latest) = (Duration::from_secs(10), Duration::from_secs(35));
+    let mut held = HeldStocks::new(limits);
+    for key in 1..=3 {
+        assert!(hold(&mut held, key, key, 1, 4, START));
+    }
+    assert!(!hold(&mut held, 4, 4, 1, 4, later), "all is fresh");
+    assert!(held.take(&sets[1], later).is_some());
+    assert!(hold(&mut held, 5, 5, 1, 4, latest));
+    let left = |held: &HeldStocks, key: usize| held.left(&sets[key], index(2));
+    // The first was used lately; one of the others made room.
+    assert_eq!((left(&held, 1), left(&held, 2) + left(&held, 3)), (3, 4));
+    // Two peers share what there is, and neither makes room for the other.
+    held.share_among(2);
+    let much_later = Duration::from_secs(100);
+    for (stock, key) in [(11, 11), (12, 12), (13, 13)] {
+        let fits = hold(&mut held, stock, key, 2, 4, much_later);
+        assert_eq!(fits, key == 11, "the node is full of the first peer's");
+    }
+}
+
+#[test]
+fn reserve__should_count_until_it_is_released_and_leave_half_to_sets_that_sign_again() {
+    let limits = StockLimits {
+        bytes_per_peer: 4 * (4 * 768 + 2_048),
+        ..LIMITS
+    };
+    let mut own = OwnStocks::new(limits);
+    let ours = set(1, 1, &[index(1), index(2)]);
+    let mut reserve = |first| own.reserve(&ours, link(1), 4, first, START);
+    assert!(reserve(true) && reserve(true), "half");
+    assert!(!reserve(true));
+    assert!(reserve(false) && reserve(false) && !reserve(false));
+    for _ in 0..4 {
+        own.release(link(1), 4);
+    }
+    assert!(own.reserve(&ours, link(1), 4, true, START));
+    own.release(link(1), 4);
+    let nonces = batch(ed25519(), index(2), 4);
+    let added = own.add(name(1, 0).stock, &ours, link(1), nonces, START);
+    assert_eq!(added, Ok(()));
+}
+
+#[test]
+fn c7_stock_of_a_known_name__must_be_refused_as_long_as_the_link_stands() {
+    let mut held = HeldStocks::new(LIMITS);
+    let ours = set(1, 1, &[index(1), index(2)]);
+    let nonces = batch(ed25519(), index(2), 1);
+    let again = || announcement(&ours, link(2), 2, nonces.announced());
+    assert!(!held.is_repeated(&again()));
+    assert!(hold(&mut held, 2, 1, 2, 1, START));
+    assert!(held.take(&ours, START).is_some());
+    // Also for another set, and long after all of it was used.
+    for now in [START, LIMITS.lifetime * 5] {
+        held.expire(now);
+        assert!(held.is_repeated(&again()));
+        assert!(!hold(&mut held, 2, 1, 2, 1, now));
+        assert!(!hold(&mut held, 2, 9, 2, 1, now));
+    }
+    assert!(hold(&mut held, 2, 1, 3, 1, START), "another link");
+    held.end_link(link(2));
+    assert!(!held.is_repeated(&again()));
+}
+
+#[test]
+fn declined_stock__should_stay_and_be_announced_anew_only_if_nothing_else_is_heard() {
+    let set = set(1, 1, &[index(1), index(2)]);
+    let seconds = Duration::from_secs;
+    // Many sessions at once after a long pause: those without stock may be heard first.
+    let mut own = own(4);
+    for n in 0..40 {
+        own.declined(&set, seconds(60) + Duration::from_millis(n * 50));
+    }
+    for number in 0..2 {
+        assert!(own.take(&name(2, number), &set, seconds(62)).is_ok());
+    }
+    // Now and then is not for long.
+    for n in 1..10 {
+        own.declined(&set, seconds(62 + 4 * n));
+    }
+    assert_eq!(own.reliable(&set, seconds(100)), 2);
+    // Without a break it is, unless something is used.
+    for n in 0..=10 {
+        own.declined(&set, seconds(110 + n));
+    }
+    assert!(own.take(&name(2, 2), &set, seconds(121)).is_ok());
+    for n in 0..=12 {
+        own.declined(&set, seconds(122 + n));
+        assert_eq!(own.reliable(&set, seconds(122 + n)), 1);
+    }
+    own.declined(&set, seconds(135));
+    assert_eq!(own.reliable(&set, seconds(135)), 0);
+    // It may be there all the same.
+    assert_eq!(own.left(&set, seconds(135)), 1);
+    assert!(own.take(&name(2, 3), &set, seconds(136)).is_ok());
+}
+
+#[test]
+fn stock_that_was_passed_over__should_go_once_nothing_of_it_can_be_on_the_way() {
+    let ours = set(1, 1, &[index(1), index(2)]);
+    let mut own = own(4);
+    let nonces = batch(ed25519(), index(2), 4);
+    own.add(name(3, 0).stock, &ours, link(2), nonces, START)
+        .unwrap();
+    let seconds = Duration::from_secs;
+    assert!(own.take(&name(2, 0), &ours, seconds(1)).is_ok());
+    assert_eq!(own.reliable(&ours, seconds(1)), 7);
+    assert!(own.take(&name(3, 0), &ours, seconds(2)).is_ok());
+    // Leaders take in order: of the first they have nothing any more, but it may be on the way.
+    let left = |own: &mut OwnStocks, now| (own.reliable(&ours, now), own.left(&ours, now));
+    assert_eq!(left(&mut own, seconds(2)), (3, 6));
+    assert!(own.take(&name(2, 1), &ours, seconds(3)).is_ok());
+    assert_eq!(left(&mut own, seconds(7)), (3, 5));
+    assert_eq!(left(&mut own, seconds(8)), (3, 3));
+    let gone = own.take(&name(2, 2), &ours, seconds(8)).err();
+    assert_eq!(gone, Some(Untaken::Unknown));
+}
+
+#[test]
+fn c7_stocks__must_agree_whenever_a_signer_that_had_none_has_some() {
+    // Three signers, one signature a second. The third has no stock for some seconds (it was restarted,
+    // or went without): whenever it gets one, what the leader takes of the second is there, and it
+    // takes something before long.
+    let committee = &THREE_OF_FIVE[0];
+    let ours = set(1, 1, &[index(1), index(2), index(4)]);
+    let at = |second: u64| Duration::from_secs(second);
+    for joins in 1..60 {
+        let mut held = HeldStocks::new(LIMITS);
+        let mut second = OwnStocks::new(LIMITS);
+        let mut stock = 100;
+        let announce = |held: &mut HeldStocks, own: &mut OwnStocks, party, stock, now| {
+            let nonces = batch(committee, index(party), 2);
+            let told = announcement(&ours, link(party), stock, nonces.announced());
+            own.add(told.stock, &ours, link(party), nonces, now)
+                .unwrap();
+            let checked = told.check(committee.curve).unwrap();
+            held.add(index(party), checked, now).unwrap();
+        };
+        announce(&mut held, &mut second, 2, stock, at(0));
+        let mut third = OwnStocks::new(LIMITS);
+        let mut hits = 0;
+        for n in 1..joins + 20 {
+            if n >= joins && third.reliable(&ours, at(n)) == 0 {
+                stock += 1;
+                announce(&mut held, &mut third, 4, stock, at(n));
+            }
+            let heard = at(n) + Duration::from_millis(100);
+            if let Some(taken) = held.take(&ours, at(n)) {
+                hits += 1;
+                for (entry, own) in taken.iter().zip([&mut second, &mut third]) {
+                    let nonces = own.take(&entry.name(), &ours, heard);
+                    assert!(nonces.is_ok(), "{joins}: {:?} at {n}", nonces.err());
+                }
+            } else {
+                second.declined(&ours, heard);
+                third.declined(&ours, heard);
+            }
+            if second.reliable(&ours, heard) == 0 {
+                stock += 1;
+                announce(&mut held, &mut second, 2, stock, heard);
+            }
+        }
+        assert!(hits >= 5, "{joins}: {hits}");
+    }
 }
 
 #[test]

@@ -58,6 +58,7 @@ pub(super) async fn run(
         }
     };
     crate::failpoint::here("sign.after_audit");
+    crate::failpoint::hold("sign.after_audit").await;
     report.joined();
     let signing = sign_all(node, proposal, intent, &admitted, report);
     // A defect of ours ends as an abort too: the record has an outcome, the coordinator an answer.
@@ -380,8 +381,16 @@ impl Engine {
             Self::Frost(share) => {
                 let payload = frost_payload(share.curve(), target)?;
                 let rng = &mut SystemRandomness;
-                let spoken = port.node.mailboxes.has_early(roster.session());
-                let ahead = port.node.stocks.ahead(set, roster.me(), spoken);
+                let mailboxes = &port.node.mailboxes;
+                let is_over = mailboxes.is_cancelled(port.owner)
+                    || mailboxes.aborted_by(port.owner).is_some();
+                // What is over takes nothing, and ends before it says anything.
+                let ahead = if is_over {
+                    Ahead::Nothing
+                } else {
+                    let spoken = mailboxes.has_early(roster.session());
+                    port.node.stocks.ahead(set, roster.me(), spoken)
+                };
                 let is_led = matches!(ahead, Ahead::Lead(_));
                 let (phase, outbox) =
                     quorate_frost::Sign::start_with(roster, context, share, payload, ahead, rng)?;

@@ -180,6 +180,35 @@ mod byzantine {
     const ANSWERED: usize = 32;
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn session_cancelled_before_its_first_message__must_send_no_opening() {
+        let (cluster, mut doubles) = start_with(byzantine(2)).await;
+        let key = create(&cluster, &mut doubles, Algorithm::EdDsa, 2).await;
+        signs(&cluster, &mut doubles, &key, &[0, 1], b"honest").await;
+        is_stocked(&cluster, 4.0).await;
+        let proposal = message(&cluster, &key, b"cancelled", &[0, 1]);
+        cluster.script(0, "hold sign.after_audit").unwrap();
+        for double in &mut doubles {
+            double.open(&proposal).await.unwrap();
+        }
+        // The leader has decided, and not begun to speak; the follower waits for it.
+        doubles[1].reached_round(proposal.session, 1).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        doubles[0].cancel(proposal.session).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        cluster.script(0, "").unwrap();
+        for double in &mut doubles {
+            let outcome = double.outcome(proposal.session).await.unwrap();
+            assert!(matches!(outcome, Outcome::Aborted(_)), "{outcome:?}");
+        }
+        // Nothing was taken for it, on either side.
+        assert_eq!(led(&cluster, 0, "hit"), 0.0);
+        assert_eq!(entries(&cluster, 0, "held").unwrap(), 4.0);
+        assert_eq!(entries(&cluster, 1, "own").unwrap(), 4.0);
+        signs(&cluster, &mut doubles, &key, &[0, 1], b"stocked").await;
+        assert_eq!(led(&cluster, 0, "hit"), 1.0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn c7_c10_c14_lies_about_stocked_nonces__must_end_it_and_name_the_liar() {
         let (cluster, mut doubles) = start_with(byzantine(2)).await;
         let generator = format!("58{}", "66".repeat(31));
