@@ -135,7 +135,14 @@ mod byzantine {
         let identity = format!("01{}", "00".repeat(31));
         let generator = format!("58{}", "66".repeat(31));
         let (pair, all) = ([0, LIAR], [0, 1, LIAR]);
-        let cases: [(&KeyStatement, &[usize], String, &str, &[&str]); 8] = [
+        type Case<'a> = (
+            &'a KeyStatement,
+            &'a [usize],
+            String,
+            &'a str,
+            &'a [&'a str],
+        );
+        let cases: [Case<'_>; 8] = [
             (
                 &two,
                 &pair,
