@@ -1,5 +1,5 @@
 //! The shares that the journal holds: after a crash their files are written again.
-//! `docs/protocols/share-files.md` §6.1.
+//! `docs/protocols/share-files.md`, section 6.
 
 use std::collections::BTreeSet;
 
