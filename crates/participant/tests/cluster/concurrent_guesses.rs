@@ -70,7 +70,7 @@ async fn attack(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c12_guesses_in_64_sessions_at_once__must_gain_one_answer_at_most() {
+async fn c12_c15_guesses_in_64_sessions_at_once__must_gain_one_answer_at_most() {
     let mut options = byzantine(3);
     // What ends these sessions is the ban; nothing else may be faster on a busy machine.
     options.set_limit("sign_round_timeout_ms", 60_000);

@@ -480,6 +480,45 @@ fn local_state__should_blame_nobody_when_our_own_broadcast_is_missing() {
 }
 
 #[test]
+fn c13_abort__must_tell_peers_the_same_bytes_whatever_failed() {
+    let told = |fail: fn(&mut Table) -> Option<Abort>| {
+        let mut table = Table::new();
+        let abort = fail(&mut table).expect("the run ends");
+        let aborts = table.sent.iter().filter(|m| m.slot == Slot::Abort);
+        let bytes: Vec<_> = aborts.map(Canonical::to_bytes).collect();
+        assert_eq!(bytes.len(), 2);
+        (abort.reason, bytes)
+    };
+    let all = [
+        told(|table| table.receive(2, b"garbage")),
+        told(|table| {
+            let forged = table.message(2, 1, Slot::Broadcast, &[2, 0, 0, 7]);
+            let signature = None;
+            table.take(&Envelope {
+                signature,
+                ..forged
+            })
+        }),
+        told(|table| {
+            let effects = table.us.flooded(party(3));
+            table.keep(effects)
+        }),
+        told(|table| {
+            let effects = table.us.give_up(Reason::TimedOut);
+            table.keep(effects)
+        }),
+        told(|table| {
+            let effects = table.us.give_up(Reason::Cancelled);
+            table.keep(effects)
+        }),
+    ];
+    for (position, (reason, bytes)) in all.iter().enumerate() {
+        assert!(all[..position].iter().all(|(other, _)| other != reason));
+        assert_eq!(*bytes, all[0].1, "{reason:?}");
+    }
+}
+
+#[test]
 fn driver__must_be_silent_after_its_end() {
     let mut table = Table::new();
     assert!(table.receive(2, b"garbage").is_some());
