@@ -61,11 +61,16 @@ const EXPECTED: &[(&str, &str, &str, &[&str])] = &[
     ),
     ("ECDSA", "quorate", "load of a pair", &[]),
     ("ECDSA", "dkls23 0.6.2", "set-up of a pair", &[]),
+    ("Schnorr", "quorate", "Ed25519 stock of 64, made", &[]),
+    ("Schnorr", "quorate", "Ed25519 stock of 64, checked", &[]),
+    ("Schnorr", "quorate", "BIP340 stock of 64, made", &[]),
+    ("Schnorr", "quorate", "BIP340 stock of 64, checked", &[]),
 ];
 
 const OUR_KEYGEN: &[&str] = &["start", "commit", "reveal", "shares", "driver"];
 const OUR_ECDSA: &[&str] = &["start", "extension", "product", "signature share", "driver"];
-const OUR_FROST: &[&str] = &["start", "commitments", "signature share", "driver"];
+const OUR_FROST: &[&str] = &["start", "hear", "commitments", "signature share", "driver"];
+const OUR_STOCKED: &[&str] = &["start", "hear", "commitments", "driver"];
 const THEIR_DKLS23: &[&str] = &["phase 1", "phase 2", "phase 3", "phase 4"];
 const THEIR_TRIPLES: &[&str] = &["two triples", "presignature", "signature"];
 const THEIR_FROST: &[&str] = &["commitments", "signature share", "aggregation"];
@@ -94,6 +99,8 @@ fn expected_by_committee() -> Vec<(&'static str, &'static str, String, &'static 
         ] {
             let sign = format!("{scheme} sign {of}");
             rows.push(("Schnorr", "quorate", sign.clone(), OUR_FROST));
+            let stocked = format!("{sign}, stocked nonces");
+            rows.push(("Schnorr", "quorate", stocked, OUR_STOCKED));
             rows.push(("Schnorr", "quorate", format!("{scheme} {check}"), &[]));
             rows.push(("Schnorr", theirs, sign, THEIR_FROST));
         }
