@@ -19,7 +19,7 @@ mod layout {
     /// An uncompressed point, round 2.
     pub(super) const NONCE_POINT: usize = 3 * 32;
     /// A scalar, round 2.
-    pub(super) const PSI: usize = NONCE_POINT + 4 * 65;
+    pub(super) const PSI: usize = NONCE_POINT + 3 * 65;
 }
 
 /// Signs with victim and liar, and with the two honest nodes and another key at the same time.
