@@ -89,7 +89,7 @@ def all_participants_may_be_killed_and_still_sign_afterwards(world):
 
 def b11_a_damaged_share_is_named_and_the_others_sign(world):
     key = world.key(2, 3)
-    world.only_alive(NODES[1:])
+    world.only_alive(NODES[1:], orderly=True)
     shares = list(world.folder.glob(f"node-1/**/key-shares/{key['key_id']}/share.enc"))
     require(len(shares) == 1, f"share.enc of node-1: {shares}")
     original = shares[0].read_bytes()
@@ -107,7 +107,7 @@ def b11_a_damaged_share_is_named_and_the_others_sign(world):
     error = world.refused(key)
     require("node-1" in json.dumps(error) or "share" in json.dumps(error), error)
     shares[0].write_bytes(original)
-    world.only_alive(NODES[1:])
+    world.only_alive(NODES[1:], orderly=True)
     world.only_alive(NODES)
     world.sign(key)
 

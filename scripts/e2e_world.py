@@ -106,15 +106,16 @@ class World:
         arguments = ["sign", "--key", key["key_id"], "--tx", self.unsigned()]
         return self.quorate.json(*arguments, expect=3)["error"]
 
-    def only_alive(self, wanted):
-        """Kills and starts nodes until exactly these are alive, and seen to be."""
+    def only_alive(self, wanted, orderly=False):
+        """Kills and starts nodes until exactly these are alive, and seen to be. What is stopped in
+        an orderly way has its files synced: no journal writes them again at the next start."""
         before = set(self.down)
         for node in NODES:
             if node in wanted and node in self.down:
                 self.quorate.dev("start-node", node)
                 self.down.discard(node)
             elif node not in wanted and node not in self.down:
-                self.quorate.dev("stop-node", node, "--kill")
+                self.quorate.dev("stop-node", node, *([] if orderly else ["--kill"]))
                 self.down.add(node)
         # What a heartbeat of before says about links counts no more. Whole seconds sort as text.
         changed_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
