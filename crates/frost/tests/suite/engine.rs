@@ -119,6 +119,34 @@ fn engine__should_agree_on_ed25519() {
 
 type Shares<C> = BTreeMap<PartyIndex, KeyPackage<C>>;
 
+/// The signature that the engine's own functions make of these nonces.
+fn by_the_engine(
+    keys: &Keys<Secp256K1Sha256TR>,
+    package: &SigningPackage<Secp256K1Sha256TR>,
+    nonces: &BTreeMap<PartyIndex, round1::SigningNonces<Secp256K1Sha256TR>>,
+    tweak: TaprootTweak,
+) -> Vec<u8> {
+    use frost_secp256k1_tr::round2::{sign, sign_with_tweak};
+    let root = match &tweak {
+        TaprootTweak::ScriptTree(root) => Some(root.as_slice()),
+        _ => None,
+    };
+    let shares = nonces.iter().map(|(party, nonces)| {
+        let key = &keys.0[party];
+        let share = match tweak {
+            TaprootTweak::None => sign(package, nonces, key),
+            _ => sign_with_tweak(package, nonces, key, root),
+        };
+        (*key.identifier(), share.unwrap())
+    });
+    let shares = shares.collect();
+    let signature = match tweak {
+        TaprootTweak::None => frost_core::aggregate(package, &shares, &keys.1),
+        _ => frost_secp256k1_tr::aggregate_with_tweak(package, &shares, &keys.1, root),
+    };
+    signature.unwrap().serialize().unwrap()
+}
+
 fn moved(keys: &Shares<Secp256K1Sha256TR>, tweak: TaprootTweak) -> Shares<Secp256K1Sha256TR> {
     let moved = |key: KeyPackage<_>| match tweak {
         TaprootTweak::None => key,
@@ -146,27 +174,10 @@ fn engine__should_agree_on_bip340_with_each_tweak() {
             // Nonces are hedged with the share that signs: that of the output key.
             let hedged = (moved(&keys.0, tweak), keys.1.clone());
             let (package, nonces) = round1(&hedged, &signers, run, &digest);
-            let root: Option<&[u8]> = match tweak {
-                TaprootTweak::ScriptTree(_) => Some(&root),
-                _ => None,
-            };
-            let shares = signers.iter().map(|party| {
-                use frost_secp256k1_tr::round2::{sign, sign_with_tweak};
-                let (key, nonces) = (&keys.0[party], &nonces[party]);
-                let share = match tweak {
-                    TaprootTweak::None => sign(&package, nonces, key),
-                    _ => sign_with_tweak(&package, nonces, key, root),
-                };
-                (*key.identifier(), share.unwrap())
-            });
-            let shares = shares.collect();
-            let theirs = match tweak {
-                TaprootTweak::None => frost_core::aggregate(&package, &shares, &keys.1),
-                _ => frost_secp256k1_tr::aggregate_with_tweak(&package, &shares, &keys.1, root),
-            };
+            let theirs = by_the_engine(&keys, &package, &nonces, tweak);
             let payload = Payload::Schnorr { digest, tweak };
             let ours = ours(committee, &signers, run, payload);
-            assert_eq!(theirs.unwrap().serialize().unwrap(), ours.as_bytes());
+            assert_eq!(theirs, ours.as_bytes());
         }
     }
 }
@@ -214,7 +225,6 @@ fn engine__should_agree_on_stocked_ed25519() {
 
 #[test]
 fn engine__should_agree_on_stocked_bip340_with_each_tweak() {
-    use frost_secp256k1_tr::round2::{sign, sign_with_tweak};
     let committee = &THREE_OF_FIVE[1];
     let keys = keys::<Secp256K1Sha256TR, Secp256k1>(committee);
     let signers = [index(1), index(4), index(5)];
@@ -232,26 +242,10 @@ fn engine__should_agree_on_stocked_bip340_with_each_tweak() {
             let leader = moved(&keys.0, tweak).remove(&signers[0]).unwrap();
             hedged.insert(signers[0], leader);
             let (package, nonces) = round1(&(hedged, keys.1.clone()), &signers, run, &digest);
-            let root: Option<&[u8]> = match tweak {
-                TaprootTweak::ScriptTree(_) => Some(&root),
-                _ => None,
-            };
-            let shares = signers.iter().map(|party| {
-                let (key, nonces) = (&keys.0[party], &nonces[party]);
-                let share = match tweak {
-                    TaprootTweak::None => sign(&package, nonces, key),
-                    _ => sign_with_tweak(&package, nonces, key, root),
-                };
-                (*key.identifier(), share.unwrap())
-            });
-            let shares = shares.collect();
-            let theirs = match tweak {
-                TaprootTweak::None => frost_core::aggregate(&package, &shares, &keys.1),
-                _ => frost_secp256k1_tr::aggregate_with_tweak(&package, &shares, &keys.1, root),
-            };
+            let theirs = by_the_engine(&keys, &package, &nonces, tweak);
             let payload = Payload::Schnorr { digest, tweak };
             let ours = stocked(committee, &signers, run, payload);
-            assert_eq!(theirs.unwrap().serialize().unwrap(), ours.as_bytes());
+            assert_eq!(theirs, ours.as_bytes());
         }
     }
 }

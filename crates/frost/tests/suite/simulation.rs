@@ -103,6 +103,28 @@ fn sign__should_be_safe_and_live_under_faults_and_lies() {
     assert!(signed >= benign && benign > 0, "{signed} of {benign}");
 }
 
+/// How many honest parties took a lie, and how often they named somebody: none of them finished, and
+/// nobody but the liar was named.
+fn lies_and_names(
+    plan: &Plan,
+    outcome: &Outcome<Signature>,
+    liar: PartyIndex,
+    what: &str,
+) -> (usize, usize) {
+    let (mut lies, mut named) = (0, 0);
+    let honest = |party: &PartyIndex| plan.is_honest(*party);
+    for (party, record) in outcome.records.iter().filter(|(p, _)| honest(p)) {
+        lies += usize::from(record.took_a_lie);
+        let finished = !record.results.is_empty();
+        assert!(!record.took_a_lie || !finished, "{party}: {what}");
+        for culprit in record.aborts.iter().flat_map(|abort| &abort.culprits) {
+            assert_eq!(*culprit, liar, "{what}:\n{}", outcome.log);
+            named += 1;
+        }
+    }
+    (lies, named)
+}
+
 #[test]
 fn sign__must_refuse_the_lies_of_every_strategy_and_name_nobody_honest() {
     let liar = index(2);
@@ -111,16 +133,10 @@ fn sign__must_refuse_the_lies_of_every_strategy_and_name_nobody_honest() {
         for (seed, parties, round) in [(1, 2, 1), (2, 2, 2), (3, 3, 1), (4, 3, 2), (9, 3, 1)] {
             let plan = Plan::honest(seed, parties, parties).with_byzantine(liar, strategy, round);
             let outcome = run(plan.clone());
-            let honest = |party: &PartyIndex| plan.is_honest(*party);
-            for (party, record) in outcome.records.iter().filter(|(p, _)| honest(p)) {
-                lies += usize::from(record.took_a_lie);
-                let finished = !record.results.is_empty();
-                assert!(!record.took_a_lie || !finished, "{party}: {strategy:?}");
-                for culprit in record.aborts.iter().flat_map(|abort| &abort.culprits) {
-                    assert_eq!(*culprit, liar, "{strategy:?} in {round}:\n{}", outcome.log);
-                    named += 1;
-                }
-            }
+            let what = format!("{strategy:?} in {round}");
+            let (took, blamed) = lies_and_names(&plan, &outcome, liar, &what);
+            lies += took;
+            named += blamed;
         }
     }
     // Who only hears that another stops names nobody.
@@ -158,16 +174,10 @@ fn stocked__must_refuse_the_lies_of_every_strategy_and_name_nobody_honest() {
             for (seed, parties) in [(1, 2), (2, 2), (7, 2), (3, 3), (4, 3), (9, 3), (11, 3)] {
                 let plan = Plan::honest(seed, parties, parties).with_byzantine(liar, strategy, 1);
                 let outcome = run_stocked(plan.clone());
-                let honest = |party: &PartyIndex| plan.is_honest(*party);
-                for (party, record) in outcome.records.iter().filter(|(p, _)| honest(p)) {
-                    lies += usize::from(record.took_a_lie);
-                    let finished = !record.results.is_empty();
-                    assert!(!record.took_a_lie || !finished, "{party}: {strategy:?}");
-                    for culprit in record.aborts.iter().flat_map(|abort| &abort.culprits) {
-                        assert_eq!(*culprit, liar, "{strategy:?}:\n{}", outcome.log);
-                        named += 1;
-                    }
-                }
+                let what = format!("{strategy:?}");
+                let (took, blamed) = lies_and_names(&plan, &outcome, liar, &what);
+                lies += took;
+                named += blamed;
             }
         }
     }
