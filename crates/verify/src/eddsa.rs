@@ -1,7 +1,8 @@
 //! Ed25519. Source: RFC 8032 §5.1.7, made strict.
 
+use curve25519_dalek::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
-use ed25519_dalek::Signature;
+use sha2::{Digest as _, Sha512};
 
 use crate::VerifyError;
 use crate::known_keys::checked_key;
@@ -21,18 +22,33 @@ pub fn verify_ed25519(
     signature: &[u8; 64],
 ) -> Result<(), VerifyError> {
     let key = checked_key(public_key)?;
-    let s: &[u8; 32] = signature.last_chunk().expect("64 bytes end with 32");
-    if Scalar::from_canonical_bytes(*s).is_none().into() {
-        return Err(VerifyError::ScalarOutOfRange { field: "s" });
+    let (r, s): (&[u8; 32], &[u8; 32]) = (
+        signature.first_chunk().expect("64 bytes begin with 32"),
+        signature.last_chunk().expect("64 bytes end with 32"),
+    );
+    let s = Scalar::from_canonical_bytes(*s)
+        .into_option()
+        .ok_or(VerifyError::ScalarOutOfRange { field: "s" })?;
+    let challenge = Sha512::new()
+        .chain_update(r)
+        .chain_update(public_key)
+        .chain_update(message)
+        .finalize();
+    let challenge = Scalar::from_bytes_mod_order_wide(&challenge.into());
+    // S·B - k·A can have one value only, so R need not be decoded: its bytes are those of that
+    // point, which has one encoding, or they are wrong.
+    let expected = EdwardsPoint::vartime_double_scalar_mul_basepoint(&challenge, &key.negated, &s);
+    if expected.compress().as_bytes() == r && !expected.is_small_order() {
+        Ok(())
+    } else {
+        Err(VerifyError::Mismatch)
     }
-    key.verify_strict(message, &Signature::from_bytes(signature))
-        .map_err(|_| VerifyError::Mismatch)
 }
 
 #[cfg(test)]
 mod tests {
     use curve25519_dalek::constants::EIGHT_TORSION;
-    use ed25519_dalek::{Signer, SigningKey};
+    use ed25519_dalek::{Signature, Signer, SigningKey};
 
     use super::*;
     use crate::PointFault;
@@ -54,6 +70,53 @@ mod tests {
         assert_eq!(verify_ed25519(&key, &[0x73], &signature), mismatch);
         let other = SigningKey::from_bytes(&[9; 32]).verifying_key().to_bytes();
         assert_eq!(verify_ed25519(&other, &[0x72], &signature), mismatch);
+    }
+
+    /// The verification that the library writes out with both points decoded.
+    fn by_dalek(key: &SigningKey, message: &[u8], signature: &[u8; 64]) -> bool {
+        let signature = Signature::from_bytes(signature);
+        let key = key.verifying_key();
+        key.verify_strict(message, &signature).is_ok()
+    }
+
+    #[test]
+    fn verify__should_say_what_the_library_says_of_every_changed_bit() {
+        for length in [0_usize, 1, 63, 64, 111, 112, 500] {
+            let key = SigningKey::from_bytes(&[length.to_le_bytes()[0]; 32]);
+            let public = key.verifying_key().to_bytes();
+            let message = vec![0x5a; length];
+            let right = key.sign(&message).to_bytes();
+            assert_eq!(verify_ed25519(&public, &message, &right), Ok(()));
+            for bit in 0..512 {
+                let mut changed = right;
+                changed[bit / 8] ^= 1 << (bit % 8);
+                assert!(!by_dalek(&key, &message, &changed));
+                assert!(verify_ed25519(&public, &message, &changed).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn c10_verify__must_refuse_nonce_points_with_a_small_order_part() {
+        // R + T with S made for it: the equation without the cofactor does not hold.
+        for torsion in &EIGHT_TORSION[1..] {
+            let (secret, nonce) = (Scalar::from(7_u64), Scalar::from(9_u64));
+            let public = EdwardsPoint::mul_base(&secret).compress().to_bytes();
+            let r = (EdwardsPoint::mul_base(&nonce) + torsion).compress();
+            let hash = Sha512::new()
+                .chain_update(r.as_bytes())
+                .chain_update(public)
+                .chain_update(b"m")
+                .finalize();
+            let challenge = Scalar::from_bytes_mod_order_wide(&hash.into());
+            let mut signature = [0; 64];
+            signature[..32].copy_from_slice(r.as_bytes());
+            signature[32..].copy_from_slice((nonce + challenge * secret).as_bytes());
+            assert_eq!(
+                verify_ed25519(&public, b"m", &signature),
+                Err(VerifyError::Mismatch)
+            );
+        }
     }
 
     #[test]
@@ -84,6 +147,26 @@ mod tests {
                 Err(VerifyError::Mismatch)
             );
         }
+    }
+
+    #[test]
+    fn c10_verify__must_refuse_the_identity_as_nonce_point_where_the_equation_holds() {
+        let secret = Scalar::from(7_u64);
+        let public = EdwardsPoint::mul_base(&secret).compress().to_bytes();
+        let r = EIGHT_TORSION[0].compress();
+        let hash = Sha512::new()
+            .chain_update(r.as_bytes())
+            .chain_update(public)
+            .chain_update(b"m")
+            .finalize();
+        let challenge = Scalar::from_bytes_mod_order_wide(&hash.into());
+        let mut signature = [0; 64];
+        signature[..32].copy_from_slice(r.as_bytes());
+        signature[32..].copy_from_slice((challenge * secret).as_bytes());
+        assert_eq!(
+            verify_ed25519(&public, b"m", &signature),
+            Err(VerifyError::Mismatch)
+        );
     }
 
     #[test]
