@@ -205,8 +205,7 @@ impl Batch {
     ) -> Result<Self, Abort> {
         let count = count.min(MAX_STOCK_ENTRIES);
         let (mut nonces, mut announced) = (Vec::with_capacity(count.into()), Vec::new());
-        for _ in 0..count {
-            let (own, commitments) = Nonces::draw_ahead(key, rng)?;
+        for (own, commitments) in Nonces::draw_many(key, count.into(), rng)? {
             announced.extend_from_slice(&commitments.bytes);
             nonces.push(S::stocked(own, commitments));
         }
@@ -294,14 +293,11 @@ impl Announcement {
         if count == 0 || count > MAX_STOCK_ENTRIES.into() {
             return Err(BadAnnouncement::Length);
         }
-        let entries = self.commitments.chunks_exact(Announced::<S>::length());
-        let check = |(bytes, number): (&[u8], u16)| {
-            let announced = Announced::<S>::read(bytes);
-            announced
-                .map(S::any)
-                .map_err(|_| BadAnnouncement::Point(number))
-        };
-        entries.zip(0..).map(check).collect()
+        let entries = Announced::<S>::read_many(&self.commitments).map_err(|place| {
+            let number = u16::try_from(place).unwrap_or(MAX_STOCK_ENTRIES);
+            BadAnnouncement::Point(number)
+        })?;
+        Ok(entries.into_iter().map(S::any).collect())
     }
 }
 

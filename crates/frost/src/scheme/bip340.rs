@@ -1,46 +1,99 @@
+use std::sync::LazyLock;
+
 use frost_core::keys::{KeyPackage, PublicKeyPackage};
-use frost_core::{Element, Field, Group as _, GroupCommitment, Scalar};
-use frost_secp256k1_tr::keys::{EvenY, Tweak};
-use frost_secp256k1_tr::{Secp256K1Group, Secp256K1ScalarField};
-use quorate_crypto::{Group as _, Secp256k1, SecretScalar};
+use frost_core::{Field, Scalar};
+use frost_secp256k1_tr::Secp256K1ScalarField;
+use frost_secp256k1_tr::keys::Tweak;
+use quorate_kernels::multiply_base;
 use quorate_types::Algorithm;
 use quorate_verify::{Signature, VerifyError, verify_bip340};
+use secp256k1::{PublicKey, SecretKey};
 use zeroize::Zeroizing;
 
-use super::{Bip340, Scheme};
+use super::{Bip340, Bound, Committed, Scheme, Small};
 use crate::payload::TaprootTweak;
 use crate::sign::nonces::{Announced, Nonces};
 use crate::stock::{AnyAnnounced, Own, StockedNonces};
+
+static SMALL: LazyLock<Small<Bip340>> = LazyLock::new(Small::new);
+
+/// SEC 1's tag of a compressed point with an odd y.
+const ODD: u8 = 3;
+
+/// A scalar for the library; wiped on drop.
+struct Factor(SecretKey);
+
+impl Factor {
+    /// `None` for zero.
+    fn new(scalar: &Scalar<Bip340>) -> Option<Self> {
+        let bytes = Zeroizing::new(Secp256K1ScalarField::serialize(scalar));
+        SecretKey::from_secret_bytes(*bytes).ok().map(Self)
+    }
+}
+
+impl Drop for Factor {
+    fn drop(&mut self) {
+        self.0.non_secure_erase();
+    }
+}
+
+fn committed(point: PublicKey) -> Committed<Bip340> {
+    let encoded = point.serialize().to_vec();
+    Committed {
+        announced: encoded.clone(),
+        encoded,
+        point,
+    }
+}
 
 impl Scheme for Bip340 {
     const ALGORITHM: Algorithm = Algorithm::Schnorr;
     type Keys = quorate_crypto::Secp256k1;
 
-    fn mul_base(scalar: &Scalar<Self>) -> Option<Element<Self>> {
-        Self::announce(scalar).map(|(_, point)| point)
-    }
+    type Point = PublicKey;
 
-    fn announce(scalar: &Scalar<Self>) -> Option<(Vec<u8>, Element<Self>)> {
-        // The engine's version of the curve has no tables; ours has, and the detour over encoded
-        // bytes costs far less than they save.
-        let bytes = Zeroizing::new(Secp256K1ScalarField::serialize(scalar));
-        let scalar = SecretScalar::<Secp256k1>::from_bytes(&bytes)?;
-        let encoded = Secp256k1::point_to_bytes(&scalar.public());
-        let point = Secp256K1Group::deserialize(encoded.as_slice().try_into().ok()?).ok()?;
-        Some((encoded, point))
+    fn mul_base(scalar: &Scalar<Self>) -> Option<PublicKey> {
+        let factor = Factor::new(scalar)?;
+        Some(multiply_base(&factor.0))
     }
 
     // The cofactor is 1: an announced commitment is the commitment.
-    fn announced(encoded: &[u8]) -> Option<Element<Self>> {
-        if !Self::is_canonical(encoded) {
-            return None;
-        }
-        Secp256K1Group::deserialize(encoded.try_into().ok()?).ok()
+    fn commit(nonces: &[Zeroizing<Scalar<Self>>]) -> Option<Vec<Committed<Self>>> {
+        let commitment = |nonce: &Zeroizing<Scalar<Self>>| Self::mul_base(nonce).map(committed);
+        nonces.iter().map(commitment).collect()
     }
 
-    // SEC 1 has a "compact" form of 33 bytes too (tag 05), which the engine would take.
-    fn is_canonical(encoded: &[u8]) -> bool {
-        matches!(encoded, [2 | 3, ..])
+    fn announced(encoded: &[&[u8]]) -> Result<Vec<Committed<Self>>, usize> {
+        let commitment = |(place, encoded): (usize, &&[u8])| {
+            let point = Self::decode(encoded).ok_or(place)?;
+            Ok(committed(point))
+        };
+        encoded.iter().enumerate().map(commitment).collect()
+    }
+
+    // SEC 1 has a "compact" form of 33 bytes too (tag 05); the library takes tags 02 and 03 only, and
+    // coordinates below p.
+    fn decode(encoded: &[u8]) -> Option<PublicKey> {
+        let encoded = encoded.try_into().ok()?;
+        PublicKey::from_byte_array_compressed(encoded).ok()
+    }
+
+    fn group_commitment(own: PublicKey, others: &[Bound<Self>]) -> Option<Vec<u8>> {
+        let mut points = vec![own];
+        for other in others {
+            points.push(other.hiding);
+            let factor = Secp256K1ScalarField::serialize(&other.factor);
+            // No multiple is there of a factor that is zero, which no hash is.
+            let factor = secp256k1::Scalar::from_be_bytes(factor).ok()?;
+            points.push(other.binding.mul_tweak(&factor).ok()?);
+        }
+        let points: Vec<&PublicKey> = points.iter().collect();
+        let sum = PublicKey::combine_keys(&points).ok()?;
+        Some(sum.serialize().to_vec())
+    }
+
+    fn small() -> &'static Small<Self> {
+        &SMALL
     }
 
     fn at_output_key(key: KeyPackage<Self>, tweak: TaprootTweak) -> KeyPackage<Self> {
@@ -76,8 +129,8 @@ impl Scheme for Bip340 {
         }
     }
 
-    fn negates_nonces(group_commitment: &GroupCommitment<Self>) -> bool {
-        !group_commitment.has_even_y()
+    fn negates_nonces(group_commitment: &[u8]) -> bool {
+        group_commitment.first() == Some(&ODD)
     }
 
     fn verified(key: &[u8], message: &[u8], bytes: [u8; 64]) -> Result<Signature, VerifyError> {

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use frost_core::round1::{NonceCommitment, SigningCommitments};
 use frost_core::round2::SignatureShare;
 use frost_core::{
-    BindingFactorList, Error, SigningPackage, compute_binding_factor_list,
-    verify_signature_share_precomputed,
+    BindingFactorList, Challenge, Error, Group, GroupCommitment, GroupError, SigningPackage,
+    compute_binding_factor_list, verify_signature_share_precomputed,
 };
 use quorate_protocol::{Abort, Reason};
 use quorate_types::PartyIndex;
 
 use super::attempt::Attempt;
 use super::challenge::{Challenged, List};
-use crate::scheme::Scheme;
+use crate::scheme::{Scheme, point_length};
 use crate::share::identifier;
 
 /// A signature share is not the one that its sender committed to.
@@ -42,9 +43,13 @@ pub(crate) fn blame<S: Scheme>(
 }
 
 /// What the engine's check of one share needs.
+///
+/// The engine's own functions and types throughout: whoever is named was weighed by other code than
+/// that which found the sum wrong.
 struct Inquiry<'a, S: Scheme> {
     attempt: &'a Attempt<S>,
-    challenged: &'a Challenged<S>,
+    group_commitment: GroupCommitment<S>,
+    challenge: Challenge<S>,
     package: SigningPackage<S>,
     factors: BindingFactorList<S>,
 }
@@ -53,16 +58,26 @@ impl<'a, S: Scheme> Inquiry<'a, S> {
     fn new(
         attempt: &'a Attempt<S>,
         list: &List<S>,
-        challenged: &'a Challenged<S>,
+        challenged: &Challenged<S>,
     ) -> Result<Self, Error<S>> {
-        let entries = list.entries.iter();
-        let commitments = entries.map(|entry| (identifier(entry.party), entry.points));
-        let package = SigningPackage::new(commitments.collect(), &attempt.message);
+        let commitments = list.entries.iter().map(|entry| {
+            let (hiding, binding) = entry.encoded.split_at(point_length::<S>());
+            let hiding = NonceCommitment::deserialize(hiding)?;
+            let binding = NonceCommitment::deserialize(binding)?;
+            let points = SigningCommitments::new(hiding, binding);
+            Ok((identifier(entry.party), points))
+        });
+        let commitments = commitments.collect::<Result<_, Error<S>>>()?;
+        let package = SigningPackage::new(commitments, &attempt.message);
         let key = attempt.key.own.verifying_key();
         let factors = compute_binding_factor_list(&package, key, &[])?;
+        let encoded = challenged.group_commitment.as_slice().try_into();
+        let encoded = encoded.map_err(|_| GroupError::MalformedElement)?;
+        let sum = <S::Group as Group>::deserialize(&encoded)?;
         Ok(Self {
             attempt,
-            challenged,
+            challenge: S::challenge(&sum, key, &attempt.message)?,
+            group_commitment: GroupCommitment::from_element(sum),
             package,
             factors,
         })
@@ -75,10 +90,10 @@ impl<'a, S: Scheme> Inquiry<'a, S> {
             identifier,
             &self.package,
             &self.factors,
-            &self.challenged.group_commitment,
+            &self.group_commitment,
             &SignatureShare::deserialize(share).ok()?,
             shares.get(&identifier)?,
-            self.challenged.challenge,
+            self.challenge,
         );
         Some(checked.is_ok())
     }

@@ -4,15 +4,12 @@
 //! signer's own part of the group commitment is a multiple of the generator. `docs/protocols/frost.md`
 //! §6 says how they are compared.
 
-use std::collections::BTreeSet;
-
-use frost_core::round1::SigningCommitments;
-use frost_core::{Challenge, Error, Group, GroupCommitment, Scalar, compute_lagrange_coefficient};
+use frost_core::Scalar;
 use quorate_types::{Digest32, PartyIndex};
 
 use super::attempt::Attempt;
 use super::nonces::Commitments;
-use crate::scheme::Scheme;
+use crate::scheme::{Bound, Scheme};
 use crate::share::identifier;
 
 /// All signers' commitments.
@@ -25,7 +22,10 @@ pub(crate) struct List<S: Scheme> {
 /// One signer's place in the list.
 pub(crate) struct Entry<S: Scheme> {
     pub(crate) party: PartyIndex,
-    pub(crate) points: SigningCommitments<S>,
+    /// Both points as RFC 9591 encodes them, hiding first.
+    pub(crate) encoded: Vec<u8>,
+    hiding: S::Point,
+    binding: S::Point,
 }
 
 impl<S: Scheme> List<S> {
@@ -39,11 +39,19 @@ impl<S: Scheme> List<S> {
             encoded: Vec::new(),
         };
         for party in attempt.signers.iter().copied() {
-            let Commitments { encoded, points } = commitments(party)?;
-            let points = *points;
-            list.entries.push(Entry { party, points });
+            let Commitments {
+                encoded,
+                hiding,
+                binding,
+            } = commitments(party)?;
             list.encoded.extend(identifier::<S>(party).serialize());
             list.encoded.extend_from_slice(encoded);
+            list.entries.push(Entry {
+                party,
+                encoded: encoded.clone(),
+                hiding: *hiding,
+                binding: *binding,
+            });
         }
         Some(list)
     }
@@ -57,8 +65,8 @@ impl<S: Scheme> List<S> {
     }
 
     /// `ρ_j` of each signer, in the order of the list. RFC 9591 §4.4.
-    pub(crate) fn binding_factors(&self, attempt: &Attempt<S>) -> Result<Vec<Scalar<S>>, Error<S>> {
-        let mut prefix = attempt.key.own.verifying_key().serialize()?;
+    pub(crate) fn binding_factors(&self, attempt: &Attempt<S>) -> Vec<Scalar<S>> {
+        let mut prefix = attempt.key.output_key.clone();
         prefix.extend_from_slice(S::H4(&attempt.message).as_ref());
         prefix.extend_from_slice(S::H5(&self.encoded).as_ref());
         let factor = |entry: &Entry<S>| {
@@ -66,51 +74,60 @@ impl<S: Scheme> List<S> {
             input.extend(identifier::<S>(entry.party).serialize());
             S::H1(&input)
         };
-        Ok(self.entries.iter().map(factor).collect())
+        self.entries.iter().map(factor).collect()
     }
 
     /// `λ_i`.
-    pub(crate) fn weight(&self, party: PartyIndex) -> Result<Scalar<S>, Error<S>> {
-        let signers: BTreeSet<_> = self
-            .entries
-            .iter()
-            .map(|entry| identifier(entry.party))
-            .collect();
-        compute_lagrange_coefficient(&signers, None, identifier(party))
+    pub(crate) fn weight(&self, party: PartyIndex) -> Option<Scalar<S>> {
+        let signers = self.entries.iter().map(|entry| entry.party);
+        S::small().weight(party, signers)
     }
 }
 
 /// The nonce point of the signature, and the challenge to it.
 pub(crate) struct Challenged<S: Scheme> {
-    pub(crate) group_commitment: GroupCommitment<S>,
-    pub(crate) challenge: Challenge<S>,
+    /// As RFC 9591 encodes it.
+    pub(crate) group_commitment: Vec<u8>,
+    pub(crate) challenge: Scalar<S>,
 }
 
 impl<S: Scheme> Challenged<S> {
     /// - `own`: our effective nonce, in the exponent: `(d + ρ·e)·G`.
+    ///
+    /// `None` if the commitments add up to the identity.
     ///
     /// Public data only: takes time that depends on nothing secret.
     pub(crate) fn new(
         attempt: &Attempt<S>,
         list: &List<S>,
         factors: &[Scalar<S>],
-        own: frost_core::Element<S>,
-    ) -> Result<Self, Error<S>> {
-        let mut sum = own;
-        for (entry, factor) in list.entries.iter().zip(factors) {
-            if entry.party != attempt.me {
-                let Entry { points, .. } = entry;
-                sum = sum + points.hiding().value() + points.binding().value() * *factor;
-            }
-        }
-        if sum == <S::Group as Group>::identity() {
-            return Err(Error::IdentityCommitment);
-        }
-        let key = attempt.key.own.verifying_key();
-        let challenge = S::challenge(&sum, key, &attempt.message)?;
-        Ok(Self {
-            group_commitment: GroupCommitment::from_element(sum),
-            challenge,
+        own: S::Point,
+    ) -> Option<Self> {
+        let places = list.entries.iter().zip(factors);
+        let others = places.filter(|(entry, _)| entry.party != attempt.me);
+        let others = others.map(|(entry, factor)| Bound {
+            hiding: entry.hiding,
+            binding: entry.binding,
+            factor: *factor,
+        });
+        let group_commitment = S::group_commitment(own, &others.collect::<Vec<_>>())?;
+        // RFC 9591 §4.6; BIP340 has the x-coordinates alone.
+        let mut preimage = in_signature(&group_commitment)?.to_vec();
+        preimage.extend(in_signature(&attempt.key.output_key)?);
+        preimage.extend_from_slice(&attempt.message);
+        Some(Self {
+            challenge: S::H2(&preimage),
+            group_commitment,
         })
     }
+
+    /// The nonce point as the signature has it.
+    pub(crate) fn nonce_point(&self) -> Option<&[u8; 32]> {
+        in_signature(&self.group_commitment)
+    }
+}
+
+/// A point as signatures and challenges have it: for BIP340 without the sign of y.
+fn in_signature(encoded: &[u8]) -> Option<&[u8; 32]> {
+    encoded.last_chunk()
 }

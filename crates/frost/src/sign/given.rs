@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use frost_core::{Error, Field, Group, Scalar, Signature as EngineSignature};
+use frost_core::{Field, Group, Scalar};
 use quorate_protocol::{Abort, Reason};
 use quorate_types::{Digest32, PartyIndex};
 use quorate_verify::Signature;
@@ -68,9 +68,9 @@ impl<S: Scheme> Given<S> {
         for theirs in others.values() {
             sum = sum + scalar::<S>(theirs)?;
         }
-        let point = self.challenged.group_commitment.clone().to_element();
-        let bytes = S::serialize_signature(&EngineSignature::new(point, sum)).ok()?;
-        let bytes = bytes.try_into().ok()?;
+        let sum = <<S::Group as Group>::Field as Field>::serialize(&sum);
+        let parts = [self.challenged.nonce_point()?.as_slice(), sum.as_ref()];
+        let bytes = parts.concat().try_into().ok()?;
         let (key, message) = (&self.attempt.key.output_key, &self.attempt.message);
         S::verified(key, message, bytes).ok()
     }
@@ -86,8 +86,6 @@ enum Fault {
 }
 
 impl Fault {
-    const ENGINE: Self = Self::Local("the engine refuses what was checked before");
-
     fn abort<S: Scheme>(self, attempt: &Attempt<S>) -> Abort {
         match self {
             Self::GroupCommitment => attempt.unattributable(GROUP_COMMITMENT),
@@ -103,7 +101,6 @@ fn share<S: Scheme>(
     nonces: Nonces<S>,
 ) -> Result<(Challenged<S>, [u8; 32]), Fault> {
     let factors = list.binding_factors(attempt);
-    let factors = factors.map_err(|_| Fault::ENGINE)?;
     let mut places = list.entries.iter().zip(&factors);
     let (_, factor) = places
         .find(|(entry, _)| entry.party == attempt.me)
@@ -113,13 +110,12 @@ fn share<S: Scheme>(
     // commitment can stand in its place.
     let own = nonce.point();
     let own = own.ok_or(Fault::Local("our own nonces cancel out"))?;
-    let challenged = Challenged::new(attempt, list, &factors, own).map_err(|e| match e {
-        Error::IdentityCommitment => Fault::GroupCommitment,
-        _ => Fault::ENGINE,
-    })?;
+    let challenged = Challenged::new(attempt, list, &factors, own);
+    let challenged = challenged.ok_or(Fault::GroupCommitment)?;
     let key = Zeroizing::new(attempt.key.own.signing_share().to_scalar());
-    let public =
-        list.weight(attempt.me).map_err(|_| Fault::ENGINE)? * challenged.challenge.to_scalar();
+    let weight = list.weight(attempt.me);
+    let weight = weight.ok_or(Fault::Local("the list has a signer twice"))?;
+    let public = weight * challenged.challenge;
     let term = Zeroizing::new(*key * public);
     let share = nonce.hide(&term, S::negates_nonces(&challenged.group_commitment));
     let encoded = <<S::Group as Group>::Field as Field>::serialize(&share);

@@ -2,7 +2,6 @@
 
 use std::marker::PhantomData;
 
-use frost_core::round1::{NonceCommitment, SigningCommitments};
 use frost_core::round2::SignatureShare;
 use quorate_protocol::Quote;
 use quorate_types::{Canonical, DecodeError, Digest32, MAX_PARTIES, Reader, Writer};
@@ -80,7 +79,8 @@ impl<S: Scheme> Canonical for Commitment<S> {
             binding,
             commitments: Commitments {
                 encoded: encoded.to_vec(),
-                points: SigningCommitments::new(point::<S>(hiding)?, point::<S>(binding_nonce)?),
+                hiding: S::decode(hiding).ok_or(REFUSED)?,
+                binding: S::decode(binding_nonce).ok_or(REFUSED)?,
             },
         })
     }
@@ -91,13 +91,6 @@ pub(crate) const REFUSED: DecodeError = DecodeError::Invalid {
     field: "commitment",
     why: "not a canonical point of the prime-order group, or the identity",
 };
-
-fn point<S: Scheme>(encoded: &[u8]) -> Result<NonceCommitment<S>, DecodeError> {
-    if !S::is_canonical(encoded) {
-        return Err(REFUSED);
-    }
-    NonceCommitment::deserialize(encoded).map_err(|_| REFUSED)
-}
 
 /// Step 7.3: what the leader signs, with which stocked entries, and its share of the signature.
 pub(crate) struct Opening<S: Scheme> {

@@ -1,14 +1,14 @@
 //! Nonces: used up by one attempt, made for it or ahead of it.
 
-use frost_core::round1::{Nonce, NonceCommitment, SigningCommitments};
-use frost_core::{Element, Error, Field, Group, Scalar};
+use frost_core::round1::Nonce;
+use frost_core::{Field, Group, Scalar};
 use quorate_protocol::Abort;
 use quorate_types::DecodeError;
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::message::REFUSED;
-use crate::scheme::{Scheme, point_length};
+use crate::scheme::{Committed, Scheme, point_length};
 use crate::share::SigningKey;
 
 /// Fresh bytes of each nonce, and those of a scalar of either scheme.
@@ -32,7 +32,8 @@ struct Secret<S: Scheme> {
 pub(crate) struct Commitments<S: Scheme> {
     /// Both points as RFC 9591 encodes them, hiding first.
     pub(crate) encoded: Vec<u8>,
-    pub(crate) points: SigningCommitments<S>,
+    pub(crate) hiding: S::Point,
+    pub(crate) binding: S::Point,
 }
 
 /// Commitments that travel ahead of what is signed.
@@ -48,27 +49,32 @@ impl<S: Scheme> Nonces<S> {
         key: &SigningKey<S>,
         rng: &mut dyn CryptoRng,
     ) -> Result<(Self, Commitments<S>), Abort> {
-        let nonces = Self::fresh(key, rng);
-        let commit = |nonce: &Nonce<S>| S::mul_base(&Zeroizing::new(nonce.to_scalar()));
-        let points = commit(&nonces.0.hiding).zip(commit(&nonces.0.binding));
-        let commitments = points.and_then(|points| Commitments::new(points).ok());
-        Ok((nonces, commitments.ok_or_else(no_randomness)?))
+        let (nonces, announced) = Self::draw_ahead(key, rng)?;
+        Ok((nonces, announced.commitments))
     }
 
-    /// As [`Self::draw`], with the commitments in the form that is announced.
+    /// As [`Self::draw`], with the commitments in the form that is announced as well.
     pub(crate) fn draw_ahead(
         key: &SigningKey<S>,
         rng: &mut dyn CryptoRng,
     ) -> Result<(Self, Announced<S>), Abort> {
-        let nonces = Self::fresh(key, rng);
-        let announce = |nonce: &Nonce<S>| S::announce(&Zeroizing::new(nonce.to_scalar()));
-        let both = announce(&nonces.0.hiding).zip(announce(&nonces.0.binding));
-        let announced = both.and_then(|((mut bytes, hiding), (second, binding))| {
-            bytes.extend(second);
-            let commitments = Commitments::new((hiding, binding)).ok()?;
-            Some(Announced { bytes, commitments })
+        let mut drawn = Self::draw_many(key, 1, rng)?;
+        drawn.pop().ok_or_else(no_randomness)
+    }
+
+    /// Several pairs, as many times [`Self::draw_ahead`].
+    pub(crate) fn draw_many(
+        key: &SigningKey<S>,
+        count: usize,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<(Self, Announced<S>)>, Abort> {
+        let nonces: Vec<Self> = (0..count).map(|_| Self::fresh(key, rng)).collect();
+        let scalars = nonces.iter().flat_map(|Self(secret)| {
+            [&secret.hiding, &secret.binding].map(|nonce| Zeroizing::new(nonce.to_scalar()))
         });
-        Ok((nonces, announced.ok_or_else(no_randomness)?))
+        let committed = S::commit(&scalars.collect::<Vec<_>>()).ok_or_else(no_randomness)?;
+        let announced = pairs(committed);
+        Ok(nonces.into_iter().zip(announced).collect())
     }
 
     fn fresh(key: &SigningKey<S>, rng: &mut dyn CryptoRng) -> Self {
@@ -107,16 +113,20 @@ fn no_randomness() -> Abort {
     Abort::local("the random generator failed")
 }
 
-impl<S: Scheme> Commitments<S> {
-    fn new((hiding, binding): (Element<S>, Element<S>)) -> Result<Self, Error<S>> {
-        let (hiding, binding) = (NonceCommitment::new(hiding), NonceCommitment::new(binding));
-        let mut encoded = hiding.serialize()?;
-        encoded.extend(binding.serialize()?);
-        Ok(Self {
-            encoded,
-            points: SigningCommitments::new(hiding, binding),
-        })
-    }
+/// Commitments to pairs of nonces, hiding first.
+fn pairs<S: Scheme>(committed: Vec<Committed<S>>) -> Vec<Announced<S>> {
+    let pair = |pair: &[Committed<S>]| match pair {
+        [hiding, binding] => Some(Announced {
+            bytes: [&*hiding.announced, &binding.announced].concat(),
+            commitments: Commitments {
+                encoded: [&*hiding.encoded, &binding.encoded].concat(),
+                hiding: hiding.point,
+                binding: binding.point,
+            },
+        }),
+        _ => None,
+    };
+    committed.chunks(2).filter_map(pair).collect()
 }
 
 impl<S: Scheme> Announced<S> {
@@ -127,13 +137,24 @@ impl<S: Scheme> Announced<S> {
 
     /// Checks what another signer announced (row C10).
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (hiding, binding) = bytes.split_at_checked(point_length::<S>()).ok_or(REFUSED)?;
-        let points = S::announced(hiding).zip(S::announced(binding));
-        let commitments = points.and_then(|points| Commitments::new(points).ok());
-        Ok(Self {
-            bytes: bytes.to_vec(),
-            commitments: commitments.ok_or(REFUSED)?,
-        })
+        let mut read = Self::read_many(bytes).map_err(|_| REFUSED)?;
+        match read.pop() {
+            Some(announced) if read.is_empty() => Ok(announced),
+            _ => Err(REFUSED),
+        }
+    }
+
+    /// Checks several, one behind the other (row C10).
+    ///
+    /// # Errors
+    /// The place of the first that is refused.
+    pub(crate) fn read_many(bytes: &[u8]) -> Result<Vec<Self>, usize> {
+        let encoded: Vec<&[u8]> = bytes.chunks(point_length::<S>()).collect();
+        if encoded.len() % 2 == 1 {
+            return Err(encoded.len() / 2); // half of one
+        }
+        let committed = S::announced(&encoded).map_err(|place| place / 2)?;
+        Ok(pairs(committed))
     }
 }
 
@@ -152,7 +173,7 @@ pub(crate) struct Effective<S: Scheme>(Zeroizing<Scalar<S>>);
 
 impl<S: Scheme> Effective<S> {
     /// The nonce in the exponent; `None` if it is zero.
-    pub(crate) fn point(&self) -> Option<Element<S>> {
+    pub(crate) fn point(&self) -> Option<S::Point> {
         S::mul_base(&self.0)
     }
 
