@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ed25519_dalek::{Signer as _, SigningKey};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use quorate_protocol::SignBytes;
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -59,25 +59,57 @@ pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<[u8; 32]>, KeyFileErr
 }
 
 /// The identity that signs this node's messages and statements. The key never leaves it.
+///
+/// By aws-lc, which signs in half the time of `ed25519-dalek`; the signatures are the same (RFC 8032
+/// leaves no choice). It wipes the key when it frees it.
 #[derive(Clone)]
-pub(crate) struct Identity(Arc<SigningKey>);
+pub(crate) struct Identity(Arc<Ed25519KeyPair>);
 
 impl Identity {
+    /// # Panics
+    /// Never: any 32 bytes are a seed.
     pub(crate) fn new(secret: &Zeroizing<[u8; 32]>) -> Self {
-        Self(Arc::new(SigningKey::from_bytes(secret)))
+        let pair = Ed25519KeyPair::from_seed_unchecked(secret.as_slice());
+        Self(Arc::new(pair.expect("a seed has 32 bytes")))
     }
 
+    /// # Panics
+    /// Never: a public key has 32 bytes.
     pub(crate) fn public_key(&self) -> [u8; 32] {
-        self.0.verifying_key().to_bytes()
+        let key = self.0.public_key().as_ref().try_into();
+        key.expect("a public key has 32 bytes")
     }
 
+    /// # Panics
+    /// Never: a signature has 64 bytes.
     pub(crate) fn sign_statement(&self, statement: &[u8]) -> [u8; 64] {
-        self.0.sign(statement).to_bytes()
+        let signature = self.0.sign(statement);
+        let signature = signature.as_ref().try_into();
+        signature.expect("a signature has 64 bytes")
     }
 }
 
 impl SignBytes for Identity {
     fn sign(&self, statement: &[u8]) -> [u8; 64] {
         self.sign_statement(statement)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::{Signer as _, SigningKey};
+
+    use super::*;
+
+    #[test]
+    fn identity__should_sign_as_the_other_library_does() {
+        for seed in 0..32 {
+            let secret = Zeroizing::new([seed; 32]);
+            let (ours, theirs) = (Identity::new(&secret), SigningKey::from_bytes(&secret));
+            assert_eq!(ours.public_key(), theirs.verifying_key().to_bytes());
+            let statement = vec![seed; usize::from(seed) * 10];
+            let signature = theirs.sign(&statement).to_bytes();
+            assert_eq!(ours.sign_statement(&statement), signature);
+        }
     }
 }

@@ -46,6 +46,15 @@ impl Group for Ed25519 {
         point.compress().to_bytes().to_vec()
     }
 
+    fn points_to_bytes(points: &[EdwardsPoint]) -> Vec<Vec<u8>> {
+        let encoded = EdwardsPoint::compress_batch_alloc(points).into_iter();
+        encoded.map(|point| point.to_bytes().to_vec()).collect()
+    }
+
+    fn mul_add_public(base: &Scalar, factor: &Scalar, point: &EdwardsPoint) -> EdwardsPoint {
+        EdwardsPoint::vartime_double_scalar_mul_basepoint(factor, point, base)
+    }
+
     fn point_from_bytes(bytes: &[u8]) -> Option<EdwardsPoint> {
         let compressed = CompressedEdwardsY::from_slice(bytes).ok()?;
         let point = compressed.decompress()?;
