@@ -11,9 +11,10 @@ use quorate_types::Curve;
 
 use crate::{PointFault, VerifyError, check_ed25519_point};
 
-/// Keys that a thread remembers. Whoever sends many other keys gains nothing but the cost of their
-/// checks.
-const PLACES: usize = 64;
+/// Groups of keys that a thread remembers, and keys of a group: the newest ones. Whoever sends many
+/// other keys gains nothing but the cost of their checks.
+const GROUPS: usize = 16;
+const KEYS_OF_GROUP: usize = 4;
 
 /// A key that passed every check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,11 +24,11 @@ pub(crate) struct KnownKey {
     pub(crate) negated: EdwardsPoint,
 }
 
-type Places = [Option<KnownKey>; PLACES];
+type Group = [Option<KnownKey>; KEYS_OF_GROUP];
 
 thread_local! {
-    /// Only keys that passed every check; a key has one place.
-    static KNOWN: RefCell<Places> = const { RefCell::new([None; PLACES]) };
+    /// Only keys that passed every check; a key has one group.
+    static KNOWN: RefCell<[Group; GROUPS]> = const { RefCell::new([[None; KEYS_OF_GROUP]; GROUPS]) };
 }
 
 /// The key behind 32 bytes, checked now or before.
@@ -36,9 +37,12 @@ thread_local! {
 /// As [`check_ed25519_point`]; a refusal is never remembered.
 pub(crate) fn checked_key(bytes: &[u8; 32]) -> Result<KnownKey, VerifyError> {
     // Two bytes in the middle: the last ones of a point are not evenly spread.
-    let place = usize::from(bytes[15] ^ bytes[16]) % PLACES;
-    let known = KNOWN.with_borrow(|places| places.get(place).copied().flatten());
-    if let Some(key) = known.filter(|key| key.bytes == *bytes) {
+    let place = usize::from(bytes[15] ^ bytes[16]) % GROUPS;
+    let known = KNOWN.with_borrow(|groups| {
+        let mut group = groups.get(place)?.iter().flatten();
+        group.find(|key| key.bytes == *bytes).copied()
+    });
+    if let Some(key) = known {
         return Ok(key);
     }
     check_ed25519_point(bytes)?;
@@ -51,9 +55,10 @@ pub(crate) fn checked_key(bytes: &[u8; 32]) -> Result<KnownKey, VerifyError> {
         bytes: *bytes,
         negated: -point,
     };
-    KNOWN.with_borrow_mut(|places| {
-        if let Some(entry) = places.get_mut(place) {
-            *entry = Some(key);
+    KNOWN.with_borrow_mut(|groups| {
+        if let Some(group) = groups.get_mut(place) {
+            group.rotate_right(1);
+            group[0] = Some(key);
         }
     });
     Ok(key)
@@ -83,6 +88,28 @@ mod tests {
                     assert!(matches!(refused, Err(VerifyError::InvalidPublicKey { .. })));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn keys_of_one_group__should_be_remembered_together() {
+        // A cluster has few keys; two of them must not push each other out at every signature.
+        let keys = (0..=255).map(|seed| SigningKey::from_bytes(&[seed; 32]).verifying_key());
+        let group = |key: &VerifyingKey| {
+            let bytes = key.to_bytes();
+            usize::from(bytes[15] ^ bytes[16]) % GROUPS
+        };
+        let alike: Vec<_> = keys
+            .filter(|key| group(key) == 3)
+            .take(KEYS_OF_GROUP)
+            .collect();
+        assert_eq!(alike.len(), KEYS_OF_GROUP);
+        for key in &alike {
+            assert!(is_known(key));
+        }
+        let kept = KNOWN.with_borrow(|groups| groups[3].map(|key| key.map(|key| key.bytes)));
+        for key in &alike {
+            assert!(kept.contains(&Some(key.to_bytes())));
         }
     }
 
