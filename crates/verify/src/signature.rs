@@ -71,9 +71,25 @@ impl Signature {
         message: &[u8],
         bytes: [u8; 64],
     ) -> Result<Self, VerifyError> {
+        Self::find_near(algorithm, public_key, message, bytes, false)
+    }
+
+    /// As [`Self::find`], faster where the caller guesses right whether an ECDSA nonce point's y is
+    /// odd.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub fn find_near(
+        algorithm: Algorithm,
+        public_key: &[u8],
+        message: &[u8],
+        bytes: [u8; 64],
+        is_odd: bool,
+    ) -> Result<Self, VerifyError> {
         let signature = match algorithm {
             Algorithm::Ecdsa => {
-                return EcdsaSignature::find(public_key, digest(message)?, bytes).map(Self::Ecdsa);
+                let found = EcdsaSignature::find_near(public_key, digest(message)?, bytes, is_odd);
+                return found.map(Self::Ecdsa);
             }
             Algorithm::EdDsa => Self::EdDsa(bytes),
             Algorithm::Schnorr => Self::Schnorr(bytes),
