@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt as _;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use quorate_api::ErrorCode;
 use quorate_audit::AuditResult;
 use quorate_chains::{Asset, Chain, Decoded, Effect, KeyTweak, SigningTarget};
@@ -27,6 +27,10 @@ use crate::refusal::{Refusal, record_bytes};
 use crate::report::Report;
 use crate::session::Ended;
 use crate::{pairs, settle, stocks};
+
+/// Signatures of one intent that run at a time. A peer's first messages for each wait here until we
+/// begin, so their number is small beside what may wait of a peer (`early_bytes_per_peer`).
+const SIDE_BY_SIDE: usize = 8;
 
 /// Most characters of a decoded payload in an audit record.
 const MAX_EFFECT_CHARS: usize = 4_096;
@@ -309,7 +313,6 @@ async fn sign_all(
         states,
     } = admitted;
     let statement = &held.certificate.statement;
-    let mut signatures = Vec::with_capacity(effect.targets.len());
     let gate = held.engine.has_pair_state().then(|| SessionGate {
         node,
         key: statement.key,
@@ -318,7 +321,7 @@ async fn sign_all(
         pairs: generations(admitted),
     });
     let set = stocks::set_of(statement, signers);
-    for (position, target) in effect.targets.iter().enumerate() {
+    let sign_one = async |(position, target): (usize, &SigningTarget)| {
         let (session, part) = (proposal.session, format!("sign/{position}"));
         let (committee, t) = (&statement.committee, statement.threshold.min_signers());
         let signers = signers.iter();
@@ -337,12 +340,16 @@ async fn sign_all(
             rounds: held.engine.sign_rounds(),
         };
         // The engine verified it: a signature that does not hold is an abort.
-        let signature = held
-            .engine
+        let engine = &held.engine;
+        engine
             .sign(&port, &roster, context, target, states, &set)
-            .await?;
-        signatures.push(signature);
-    }
+            .await
+    };
+    // Signatures of one intent run side by side, in the order of what they sign: their messages
+    // travel together. The first that fails ends all of them.
+    let targets = effect.targets.iter().enumerate();
+    let signatures = stream::iter(targets.map(sign_one)).buffered(SIDE_BY_SIDE);
+    let signatures: Vec<Signature> = signatures.try_collect().await?;
     stocks::top_up(node, held, &set);
     Ok(signatures)
 }

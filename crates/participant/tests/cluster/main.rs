@@ -34,6 +34,7 @@ mod revocation;
 mod secrets;
 #[cfg(feature = "danger_byzantine")]
 mod settlement_attacks;
+mod several_inputs;
 mod signing;
 #[cfg(feature = "danger_byzantine")]
 mod signing_attacks;
