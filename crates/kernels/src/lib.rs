@@ -28,6 +28,8 @@
 
 mod base_point;
 mod check_hash;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 mod residue;
 mod self_test;
 mod tccr;
