@@ -23,6 +23,7 @@ use quorate_kernels::{
     CheckHash, Corrections, Group, Residue, Row, SIDE_BY_SIDE, Tccr, Triple, TripleBytes, WideSum,
     combine, correct, in_use, multiply_base, portable, transpose,
 };
+use secp256k1::{PublicKey, SecretKey};
 
 const RUNS: usize = 60_000;
 /// Percent of all runs, the quickest, that are kept: interruptions are not the kernel's.
@@ -193,22 +194,21 @@ fn main() {
     );
     products("", correct, combine);
     products(" (portable)", portable::correct, portable::combine);
-    report(
-        "multiple of the base point",
-        measure(
-            |f, r| {
-                let mut bytes = r.residue().to_be_bytes();
-                if f {
-                    bytes = [0; 32];
-                }
-                bytes[31] |= 1;
-                secp256k1::SecretKey::from_secret_bytes(bytes).unwrap()
-            },
-            |scalar| {
-                black_box(multiply_base(scalar));
-            },
-        ),
-    );
+    let multiplied = |by: fn(&SecretKey) -> PublicKey| {
+        let scalar = |f: bool, r: &mut Random| {
+            let mut bytes = r.residue().to_be_bytes();
+            if f {
+                bytes = [0; 32];
+            }
+            bytes[31] |= 1;
+            SecretKey::from_secret_bytes(bytes).unwrap()
+        };
+        measure(scalar, |scalar| {
+            black_box(by(scalar));
+        })
+    };
+    report("multiple of the base point", multiplied(multiply_base));
+    report("  (portable)", multiplied(portable::multiply_base));
 }
 
 /// Groups of OTs that the rows of products work on.

@@ -1,21 +1,40 @@
-//! Multiples of the base point of secp256k1, by libsecp256k1's constant-time `ecmult_gen`.
+//! Multiples of the base point of secp256k1, by AVX-512 IFMA or by libsecp256k1's `ecmult_gen`, which
+//! is the reference of the other.
 
 use std::sync::LazyLock;
 
 use secp256k1::ffi::CPtr as _;
 use secp256k1::{PublicKey, Secp256k1, SecretKey, SignOnly, ffi};
+use zeroize::Zeroizing;
+
+use crate::fixed_base;
+use crate::residue::Residue;
 
 /// Read only, so threads may share it.
 static CONTEXT: LazyLock<Secp256k1<SignOnly>> = LazyLock::new(Secp256k1::signing_only);
 
-/// `scalar · G`, in time that does not depend on `scalar`.
+/// `scalar · G`, in time that does not depend on `scalar`. The product itself counts as public.
+#[must_use]
+pub fn multiply_base(scalar: &SecretKey) -> PublicKey {
+    let wide = fixed_base::wide_is_used().then(|| multiply_by_table(scalar));
+    wide.flatten()
+        .unwrap_or_else(|| multiply_by_library(scalar))
+}
+
+fn multiply_by_table(scalar: &SecretKey) -> Option<PublicKey> {
+    let bytes = Zeroizing::new(scalar.to_secret_bytes());
+    let factor = Zeroizing::new(Residue::reduce(&bytes));
+    fixed_base::multiply_wide(&factor)
+}
+
+/// The reference of [`multiply_base`].
 ///
 /// The same as [`PublicKey::from_secret_key`] in less than half the time: that function blinds its
 /// context anew behind each call, which costs another multiplication and some hashing. Blinding is
 /// a second defence against leaks by power or radiation; the multiplication is constant-time
 /// without it.
 #[must_use]
-pub fn multiply_base(scalar: &SecretKey) -> PublicKey {
+pub fn multiply_by_library(scalar: &SecretKey) -> PublicKey {
     let context = CONTEXT.ctx().as_ptr();
     // SAFETY: a new point is filled with zeros and read only after the call has succeeded; `context`
     // is a live signing context that nobody writes to; a `SecretKey` is a number from 1 to n − 1.

@@ -3,7 +3,7 @@
 //! - [`Tccr`]: tweakable circular correlation-robust hashing by AES-128.
 //! - [`transpose()`]: rows of bits to columns of 128.
 //! - [`CheckHash`]: the linear universal hash that OT extension is checked with.
-//! - [`multiply_base`]: multiples of the base point of secp256k1.
+//! - [`multiply_base`]: multiples of the base point of secp256k1, from a table.
 //! - [`correct`] and [`combine`]: the numbers of all OTs of a product, eight OTs at a time.
 //! - [`Residue`] and [`WideSum`]: numbers modulo the order of secp256k1, and sums of products that
 //!   are reduced once.
@@ -28,6 +28,18 @@
 
 mod base_point;
 mod check_hash;
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, unused_imports, reason = "there is no wide function")
+)]
+mod fixed_base;
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, reason = "only a wide function needs it")
+)]
+mod inverse;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 mod residue;
 mod self_test;
 mod tccr;
@@ -47,6 +59,7 @@ pub use wide_sum::WideSum;
 /// The portable twins, whatever the processor has: for measurements, never for use.
 #[doc(hidden)]
 pub mod portable {
+    pub use crate::base_point::multiply_by_library as multiply_base;
     pub use crate::transpose::transpose_by_squares as transpose;
     pub use crate::triples::{combine_one_by_one as combine, correct_one_by_one as correct};
     use crate::{Block, Check, CheckHash, Row, Tccr};

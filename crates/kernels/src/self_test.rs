@@ -16,6 +16,8 @@ pub struct InUse {
     pub check_hash: bool,
     /// [`crate::correct`] and [`crate::combine`] by AVX-512 IFMA.
     pub products: bool,
+    /// [`crate::multiply_base`] by AVX-512 IFMA.
+    pub multiples: bool,
 }
 
 /// Which kernels run wide. Runs the self-tests that have not run yet.
@@ -26,6 +28,7 @@ pub fn in_use() -> InUse {
         transpose: crate::transpose::wide_is_used(),
         check_hash: crate::check_hash::wide_is_used(),
         products: crate::triples::wide_is_used(),
+        multiples: crate::fixed_base::wide_is_used(),
     }
 }
 

@@ -8,7 +8,7 @@
 #[cfg(target_arch = "x86_64")]
 mod ifma;
 #[cfg(target_arch = "x86_64")]
-mod lanes;
+mod order;
 
 use std::sync::OnceLock;
 

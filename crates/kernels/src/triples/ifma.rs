@@ -9,11 +9,12 @@ use std::arch::x86_64::*;
 
 use zeroize::Zeroizing;
 
-use super::lanes::{
-    LIMB, LIMBS, Lanes, add_product, all, carry, chosen, everywhere, load, load_big_endian, minus,
-    plus, reduce, reduce_wide, store_big_endian,
-};
+use super::order::{reduce, reduce_wide};
 use super::{Corrections, Group, Triple, TripleBytes};
+use crate::lanes::{
+    LIMB, LIMBS, Lanes, add_product, all, carry, chosen, everywhere, load, load_big_endian, minus,
+    plus, store_big_endian,
+};
 use crate::residue::{ORDER, Residue};
 use crate::wide_sum::WideSum;
 

@@ -14,51 +14,37 @@
 
 use std::arch::x86_64::*;
 
-use super::Group;
 use crate::tccr::Block;
+use crate::triples::Group;
 
 /// Limbs of a number of 256 bits and a little more.
-pub(super) const LIMBS: usize = 5;
+pub(crate) const LIMBS: usize = 5;
 
 /// Eight numbers, least significant limb first.
-pub(super) type Lanes = [__m512i; LIMBS];
+pub(crate) type Lanes = [__m512i; LIMBS];
 
 /// Bits of a limb, set.
-pub(super) const LIMB: u64 = (1 << 52) - 1;
+pub(crate) const LIMB: u64 = (1 << 52) - 1;
 /// The highest limb of 256 bits has 48.
-const HIGHEST: u64 = (1 << 48) - 1;
-
-/// `c = 2²⁵⁶ − n` in limbs: 129 bits.
-const COMPLEMENT: [u64; 3] = {
-    let [c0, c1, c2] = crate::residue::COMPLEMENT;
-    [c0 & LIMB, (c0 >> 52 | c1 << 12) & LIMB, c1 >> 40 | c2 << 24]
-};
+pub(crate) const HIGHEST: u64 = (1 << 48) - 1;
 
 /// 32 bytes without padding, of which all values are valid.
-pub(super) trait Number {}
+pub(crate) trait Number {}
 impl Number for [Block; 2] {}
 impl Number for [u64; 4] {}
 impl Number for [u8; 32] {}
 
-/// `c` in all lanes.
-#[target_feature(enable = "avx512f")]
-#[inline]
-fn complement() -> [__m512i; 3] {
-    let [c0, c1, c2] = COMPLEMENT;
-    [all(c0), all(c1), all(c2)]
-}
-
 /// The same value in all lanes.
 #[target_feature(enable = "avx512f")]
 #[inline]
-pub(super) fn all(value: u64) -> __m512i {
+pub(crate) fn all(value: u64) -> __m512i {
     _mm512_set1_epi64(value.cast_signed())
 }
 
 /// One number in all lanes.
 #[target_feature(enable = "avx512f")]
 #[inline]
-pub(super) fn everywhere(words: &[u64; 4]) -> Lanes {
+pub(crate) fn everywhere(words: &[u64; 4]) -> Lanes {
     let [w0, w1, w2, w3] = *words;
     limbs([all(w0), all(w1), all(w2), all(w3)])
 }
@@ -66,14 +52,14 @@ pub(super) fn everywhere(words: &[u64; 4]) -> Lanes {
 /// Eight numbers of four words each, the least significant first.
 #[target_feature(enable = "avx512f")]
 #[inline]
-pub(super) fn load<N: Number>(numbers: Group<&N>) -> Lanes {
+pub(crate) fn load<N: Number>(numbers: Group<&N>) -> Lanes {
     limbs(load_words(numbers))
 }
 
 /// Eight numbers of 32 bytes each, big-endian.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-pub(super) fn load_big_endian(numbers: Group<&[u8; 32]>) -> Lanes {
+pub(crate) fn load_big_endian(numbers: Group<&[u8; 32]>) -> Lanes {
     let [w3, w2, w1, w0] = load_words(numbers);
     limbs([
         reverse_bytes(w0),
@@ -127,7 +113,7 @@ fn load_words<N: Number>(numbers: Group<&N>) -> [__m512i; 4] {
 /// Writes eight numbers below 2²⁵⁶, 32 bytes each, big-endian. Limbs have been carried.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-pub(super) fn store_big_endian(number: &Lanes, out: Group<&mut [u8; 32]>) {
+pub(crate) fn store_big_endian(number: &Lanes, out: Group<&mut [u8; 32]>) {
     let [w0, w1, w2, w3] = words(number);
     let (w0, w1) = (reverse_bytes(w0), reverse_bytes(w1));
     let (w2, w3) = (reverse_bytes(w2), reverse_bytes(w3));
@@ -196,7 +182,7 @@ fn limbs([w0, w1, w2, w3]: [__m512i; 4]) -> Lanes {
 
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn words(number: &Lanes) -> [__m512i; 4] {
+pub(crate) fn words(number: &Lanes) -> [__m512i; 4] {
     let [l0, l1, l2, l3, l4] = *number;
     [
         joined::<0, 52>(l0, l1),
@@ -209,7 +195,7 @@ fn words(number: &Lanes) -> [__m512i; 4] {
 /// `low >> RIGHT | high << LEFT`.
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn joined<const RIGHT: u32, const LEFT: u32>(low: __m512i, high: __m512i) -> __m512i {
+pub(crate) fn joined<const RIGHT: u32, const LEFT: u32>(low: __m512i, high: __m512i) -> __m512i {
     _mm512_or_si512(
         _mm512_srli_epi64::<RIGHT>(low),
         _mm512_slli_epi64::<LEFT>(high),
@@ -219,7 +205,7 @@ fn joined<const RIGHT: u32, const LEFT: u32>(low: __m512i, high: __m512i) -> __m
 /// Brings all limbs but the highest into 52 bits. Limbs count as signed: what is negative borrows.
 #[target_feature(enable = "avx512f")]
 #[inline]
-pub(super) fn carry<const N: usize>(number: &mut [__m512i; N]) {
+pub(crate) fn carry<const N: usize>(number: &mut [__m512i; N]) {
     for k in 1..N {
         let above = _mm512_srai_epi64::<52>(number[k - 1]);
         number[k - 1] = _mm512_and_si512(number[k - 1], all(LIMB));
@@ -230,7 +216,7 @@ pub(super) fn carry<const N: usize>(number: &mut [__m512i; N]) {
 /// `a + b`, limb by limb.
 #[target_feature(enable = "avx512f")]
 #[inline]
-pub(super) fn plus(a: &Lanes, b: &Lanes) -> Lanes {
+pub(crate) fn plus(a: &Lanes, b: &Lanes) -> Lanes {
     let mut sum = *a;
     for (sum, b) in sum.iter_mut().zip(b) {
         *sum = _mm512_add_epi64(*sum, *b);
@@ -241,7 +227,7 @@ pub(super) fn plus(a: &Lanes, b: &Lanes) -> Lanes {
 /// `a − b`, limb by limb.
 #[target_feature(enable = "avx512f")]
 #[inline]
-pub(super) fn minus(a: &Lanes, b: &Lanes) -> Lanes {
+pub(crate) fn minus(a: &Lanes, b: &Lanes) -> Lanes {
     let mut difference = *a;
     for (difference, b) in difference.iter_mut().zip(b) {
         *difference = _mm512_sub_epi64(*difference, *b);
@@ -252,7 +238,7 @@ pub(super) fn minus(a: &Lanes, b: &Lanes) -> Lanes {
 /// The numbers whose bit is set; zero for the others.
 #[target_feature(enable = "avx512f")]
 #[inline]
-pub(super) fn chosen(choices: __mmask8, number: &Lanes) -> Lanes {
+pub(crate) fn chosen(choices: __mmask8, number: &Lanes) -> Lanes {
     let mut chosen = *number;
     for limb in &mut chosen {
         *limb = _mm512_maskz_mov_epi64(choices, *limb);
@@ -265,7 +251,7 @@ pub(super) fn chosen(choices: __mmask8, number: &Lanes) -> Lanes {
 /// Only the lower 52 bits of limbs of `a` and `b` count, and `SUM` is at least `A + B`.
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]
-pub(super) fn add_product<const A: usize, const B: usize, const SUM: usize>(
+pub(crate) fn add_product<const A: usize, const B: usize, const SUM: usize>(
     sum: &mut [__m512i; SUM],
     a: &[__m512i; A],
     b: &[__m512i; B],
@@ -277,75 +263,4 @@ pub(super) fn add_product<const A: usize, const B: usize, const SUM: usize>(
             sum[i + j + 1] = _mm512_madd52hi_epu64(sum[i + j + 1], a[i], b[j]);
         }
     }
-}
-
-/// Modulo the group order `n = 2²⁵⁶ − c`, carried. The number is below 2³⁹⁰, its limbs carried.
-///
-/// What is above 2²⁵⁶ times `c` replaces itself: it has 134 bits and `c` has 129, so that the
-/// number is below 2²⁶⁴ afterwards.
-#[target_feature(enable = "avx512f,avx512ifma")]
-#[inline]
-pub(super) fn reduce_wide(number: &[__m512i; 8]) -> Lanes {
-    let [l0, l1, l2, l3, l4, l5, l6, l7] = *number;
-    let limb = all(LIMB);
-    let upper = [
-        _mm512_and_si512(joined::<48, 4>(l4, l5), limb),
-        _mm512_and_si512(joined::<48, 4>(l5, l6), limb),
-        joined::<48, 4>(l6, l7),
-    ];
-    let mut sum = [
-        l0,
-        l1,
-        l2,
-        l3,
-        _mm512_and_si512(l4, all(HIGHEST)),
-        _mm512_setzero_si512(),
-    ];
-    add_product(&mut sum, &upper, &complement());
-    let [l0, l1, l2, l3, l4, l5] = sum;
-    // Below 2²⁶⁴, so the sixth limb has few bits and fits above the fifth.
-    let mut folded = [
-        l0,
-        l1,
-        l2,
-        l3,
-        _mm512_add_epi64(l4, _mm512_slli_epi64::<52>(l5)),
-    ];
-    carry(&mut folded);
-    reduce(&folded)
-}
-
-/// Modulo the group order, carried. The number is below 2²⁶⁸, its limbs carried.
-#[target_feature(enable = "avx512f,avx512ifma")]
-#[inline]
-pub(super) fn reduce(number: &Lanes) -> Lanes {
-    let [c0, c1, c2] = complement();
-    let highest = all(HIGHEST);
-    let [l0, l1, l2, l3, l4] = *number;
-    // At most 12 bits above 2²⁵⁶: their product with `c` is 141 bits.
-    let upper = _mm512_srli_epi64::<48>(l4);
-    let mut folded = [
-        _mm512_madd52lo_epu64(l0, upper, c0),
-        _mm512_madd52lo_epu64(_mm512_madd52hi_epu64(l1, upper, c0), upper, c1),
-        _mm512_madd52lo_epu64(_mm512_madd52hi_epu64(l2, upper, c1), upper, c2),
-        l3,
-        _mm512_and_si512(l4, highest),
-    ];
-    carry(&mut folded);
-    // Below 2²⁵⁶ + 2¹⁴¹, so the order fits in once at most: exactly if adding `c` reaches 2²⁵⁶.
-    let [l0, l1, l2, l3, l4] = folded;
-    let mut less = [
-        _mm512_add_epi64(l0, c0),
-        _mm512_add_epi64(l1, c1),
-        _mm512_add_epi64(l2, c2),
-        l3,
-        l4,
-    ];
-    carry(&mut less);
-    let reaches = _mm512_cmpgt_epu64_mask(less[4], highest);
-    less[4] = _mm512_and_si512(less[4], highest);
-    for (folded, less) in folded.iter_mut().zip(less) {
-        *folded = _mm512_mask_blend_epi64(reaches, *folded, less);
-    }
-    folded
 }
