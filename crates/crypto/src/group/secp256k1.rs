@@ -2,10 +2,60 @@ use k256::elliptic_curve::BatchNormalize;
 use k256::elliptic_curve::ff::{FromUniformBytes, PrimeField};
 use k256::elliptic_curve::group::GroupEncoding;
 use k256::elliptic_curve::ops::MulByGeneratorVartime;
+use k256::elliptic_curve::sec1::{FromSec1Point as _, Sec1Point, ToSec1Point as _};
 use k256::{AffinePoint, FieldBytes, ProjectivePoint, Scalar};
+use quorate_kernels::multiply_base;
 use quorate_types::Curve;
+use secp256k1::{PublicKey, SecretKey};
+use zeroize::Zeroizing;
 
 use super::Group;
+
+/// A scalar for libsecp256k1; wiped on drop.
+struct Factor(SecretKey);
+
+impl Factor {
+    /// `None` for zero.
+    fn new(scalar: &Scalar) -> Option<Self> {
+        let bytes = Zeroizing::new(<[u8; 32]>::from(scalar.to_bytes()));
+        SecretKey::from_secret_bytes(*bytes).ok().map(Self)
+    }
+}
+
+impl Drop for Factor {
+    fn drop(&mut self) {
+        self.0.non_secure_erase();
+    }
+}
+
+/// The point as `k256` has it. Coordinates are not compressed: that would cost a square root.
+fn from_library(point: &PublicKey) -> Option<ProjectivePoint> {
+    let encoded = Sec1Point::<k256::Secp256k1>::from_bytes(point.serialize_uncompressed()).ok()?;
+    let affine: Option<AffinePoint> = AffinePoint::from_sec1_point(&encoded).into();
+    affine.map(ProjectivePoint::from)
+}
+
+/// `None` for the identity.
+fn to_library(point: &ProjectivePoint) -> Option<PublicKey> {
+    let encoded = point.to_affine().to_sec1_point(false);
+    let encoded = encoded.as_bytes().try_into().ok()?;
+    PublicKey::from_byte_array_uncompressed(encoded).ok()
+}
+
+/// `base · G + factor · point` by libsecp256k1, which is faster; `None` where it has no form for a
+/// number, which is zero, or a point, which is the identity.
+fn mul_add_by_library(
+    base: &Scalar,
+    factor: &Scalar,
+    point: &ProjectivePoint,
+) -> Option<ProjectivePoint> {
+    let factor = secp256k1::Scalar::from_be_bytes(factor.to_bytes().into()).ok()?;
+    let product = to_library(point)?.mul_tweak(&factor).ok()?;
+    let sum = product
+        .combine(&multiply_base(&Factor::new(base)?.0))
+        .ok()?;
+    from_library(&sum)
+}
 
 /// SEC 2 secp256k1; points as compressed SEC 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +91,9 @@ impl Group for Secp256k1 {
     }
 
     fn mul_base(scalar: &Scalar) -> ProjectivePoint {
-        ProjectivePoint::mul_by_generator(scalar)
+        let product =
+            Factor::new(scalar).and_then(|factor| from_library(&multiply_base(&factor.0)));
+        product.unwrap_or(ProjectivePoint::IDENTITY) // of zero
     }
 
     fn point_to_bytes(point: &ProjectivePoint) -> Vec<u8> {
@@ -59,7 +111,9 @@ impl Group for Secp256k1 {
     }
 
     fn mul_add_public(base: &Scalar, factor: &Scalar, point: &ProjectivePoint) -> ProjectivePoint {
-        ProjectivePoint::mul_by_generator_and_mul_add_vartime(base, factor, point)
+        mul_add_by_library(base, factor, point).unwrap_or_else(|| {
+            ProjectivePoint::mul_by_generator_and_mul_add_vartime(base, factor, point)
+        })
     }
 
     fn point_from_bytes(bytes: &[u8]) -> Option<ProjectivePoint> {
