@@ -69,7 +69,8 @@ pub trait Canonical: Sized {
 
     /// The encoding of `self`.
     fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Writer::new();
+        // Most values are shorter: they are written without growing.
+        let mut out = Writer::with_capacity(256);
         self.write(&mut out);
         out.finish()
     }
