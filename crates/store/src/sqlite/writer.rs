@@ -250,6 +250,48 @@ mod tests {
         assert_eq!(kept, [1, 2, 4]);
     }
 
+    /// The first piece is done again after its batch was undone; so is what it made the writer
+    /// remember.
+    #[test]
+    fn records_of_an_undone_batch__must_leave_no_gap_in_the_chain() {
+        use crate::audit::{AuditEvent, AuditResult};
+        use crate::sqlite::{audit, migrations};
+
+        let append = |desk: &Desk<'_>| {
+            let event = AuditEvent {
+                timestamp: quorate_types::UnixMillis(1),
+                event_type: "e".into(),
+                user_id: None,
+                key_id: None,
+                node_id: None,
+                session_id: None,
+                operation: "o".into(),
+                result: AuditResult::Denied,
+                details: serde_json::json!({}),
+                ip_address: None,
+                user_agent: None,
+                request_id: None,
+            };
+            audit::append(desk, &event).map(|place| place.record(event).sequence)
+        };
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrations::migrate(&mut connection).unwrap();
+        let (first, _) = piece(append);
+        let (second, _) = piece(move |desk| {
+            append(desk)?;
+            Err::<u64, _>(StoreError::InvalidCursor)
+        });
+        let (third, mut answer) = piece(append);
+        let mut batch = vec![first, second, third];
+        let memory = Memory::default();
+        commit_together(&connection, &memory, &mut batch).unwrap();
+        batch.pop().unwrap().answer(None);
+        assert!(matches!(answer.try_recv(), Ok(Ok(2))));
+        let mut check = audit::ChainCheck::new(None);
+        assert!(!check.advance(&connection).unwrap());
+        assert_eq!(check.finish().unwrap().head, memory.head());
+    }
+
     #[test]
     fn lost_transaction__must_be_told_to_all_of_its_callers() {
         // As SQLite itself does when the disk is full or cannot be read.
