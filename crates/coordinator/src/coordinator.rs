@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quorate_intent::{ManifestError, SignedManifest};
 use quorate_protocol::registry::{ProtocolError, Registry};
-use quorate_store::{Store, StoreError};
+use quorate_store::{Store, StoreError, limits};
 use quorate_transport::tls::{ClientTls, TlsError, TlsFiles};
 use quorate_types::NodeId;
 use thiserror::Error;
@@ -251,9 +251,19 @@ fn make_registry(config: &CoordinatorConfig) -> Result<Registry, StartError> {
 async fn sweep(store: Arc<dyn Store>) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
-        match store.prune(now()).await {
-            Ok(pruned) => tracing::debug!(?pruned, "expired rows deleted"),
-            Err(error) => tracing::error!(%error, "expired rows were not deleted"),
+        if let Err(error) = prune_all(store.as_ref()).await {
+            tracing::error!(%error, "expired rows were not deleted");
+        }
+    }
+}
+
+/// A busy coordinator makes more rows between two sweeps than one step deletes.
+async fn prune_all(store: &dyn Store) -> Result<(), StoreError> {
+    loop {
+        let pruned = store.prune(now()).await?;
+        tracing::debug!(?pruned, "expired rows deleted");
+        if pruned.nonces.max(pruned.idempotency) < limits::MAX_PRUNED_ROWS {
+            return Ok(());
         }
     }
 }

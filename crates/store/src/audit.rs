@@ -10,7 +10,8 @@ use std::str::FromStr;
 use quorate_types::{DecodeError, Digest32, KeyId, NodeId, SessionId, UnixMillis, Writer};
 use serde_json::Value;
 
-use crate::flaw::{Flaw, check_name, check_object, check_time};
+use crate::flaw::{Flaw, NOT_AN_OBJECT, check_length, check_name, check_time};
+use crate::limits::MAX_JSON_BYTES;
 use crate::named::named;
 
 const CHAIN_TAG: &[u8] = b"quorate audit index v1";
@@ -166,12 +167,13 @@ pub struct AuditFilter {
 }
 
 impl AuditEvent {
-    /// The rules that hold for every record, written or read.
-    pub(crate) fn check(&self) -> Result<(), Flaw> {
+    /// The rules that hold for every record, written or read. `details` is the text that is stored.
+    pub(crate) fn check(&self, details: &str) -> Result<(), Flaw> {
         check_time("timestamp", self.timestamp)?;
         check_name("event_type", &self.event_type)?;
         check_name("operation", &self.operation)?;
-        check_object("details", &self.details)?;
+        Flaw::unless(self.details.is_object(), "details", NOT_AN_OBJECT)?;
+        check_length("details", details.len(), MAX_JSON_BYTES)?;
         for (column, text) in [
             ("user_id", &self.user_id),
             ("ip_address", &self.ip_address),

@@ -13,6 +13,8 @@ pub(crate) struct Flaw {
     pub(crate) why: &'static str,
 }
 
+pub(crate) const NOT_AN_OBJECT: &str = "not a JSON object";
+
 impl Flaw {
     pub(crate) fn unless(
         condition: bool,
@@ -60,6 +62,6 @@ pub(crate) fn check_name(column: &'static str, text: &str) -> Result<(), Flaw> {
 }
 
 pub(crate) fn check_object(column: &'static str, value: &Value) -> Result<(), Flaw> {
-    Flaw::unless(value.is_object(), column, "not a JSON object")?;
+    Flaw::unless(value.is_object(), column, NOT_AN_OBJECT)?;
     check_length(column, value.to_string().len(), MAX_JSON_BYTES)
 }

@@ -116,14 +116,15 @@ pub enum IntentOpening {
     Known(Box<IntentRow>),
 }
 
-pub(crate) fn check_result(state: IntentState, result: Option<&Value>) -> Result<(), Flaw> {
+/// - `result`: the text that is stored.
+pub(crate) fn check_result(state: IntentState, result: Option<&str>) -> Result<(), Flaw> {
     Flaw::unless(
         result.is_some() == (state == IntentState::Completed),
         "result",
         "there exactly when the intent is completed",
     )?;
-    result.map_or(Ok(()), |value| {
-        check_length("result", value.to_string().len(), MAX_RESULT_BYTES)
+    result.map_or(Ok(()), |text| {
+        check_length("result", text.len(), MAX_RESULT_BYTES)
     })
 }
 
@@ -132,7 +133,8 @@ impl IntentRow {
     pub(crate) fn check(&self) -> Result<(), Flaw> {
         Flaw::unless(!self.signed_intent.is_empty(), "signed_intent", "empty")?;
         check_length("signed_intent", self.signed_intent.len(), MAX_INTENT_BYTES)?;
-        check_result(self.state, self.result.as_ref())?;
+        let result = self.result.as_ref().map(Value::to_string);
+        check_result(self.state, result.as_deref())?;
         check_time("created_at", self.created_at)?;
         check_time("updated_at", self.updated_at)?;
         check_time("expires_at", self.expires_at)

@@ -10,6 +10,7 @@ mod idempotency;
 mod intents;
 mod keys;
 mod list;
+mod memory;
 mod migrations;
 mod nodes;
 mod readers;
@@ -25,6 +26,7 @@ use quorate_types::{Digest32, KeyId, NodeId, SessionId, UnixMillis};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use self::memory::{Desk, Memory};
 use crate::audit::{AuditCheck, AuditEvent, AuditFilter, AuditHead, AuditRecord};
 use crate::error::StoreError;
 use crate::idempotency::{
@@ -79,6 +81,7 @@ impl SqliteStore {
         let lock = connection::lock(path)?;
         let mut writer = connection::open_writer(path)?;
         migrations::migrate(&mut writer)?;
+        let memory = Memory::new(idempotency::nonces(&writer)?);
         let (writes, waiting_writes) = mpsc::channel(options.queue.max(1));
         let (queries, waiting_queries) = mpsc::channel(options.queue.max(1));
         let mut store = Self {
@@ -88,7 +91,7 @@ impl SqliteStore {
             _lock: lock,
         };
         store.start("store-writer", move || {
-            writer::serve(writer, waiting_writes);
+            writer::serve(&writer, &memory, waiting_writes);
         })?;
         let waiting_queries: readers::Queries = Arc::new(Mutex::new(waiting_queries));
         for _ in 0..options.readers.max(1) {
@@ -119,7 +122,7 @@ impl SqliteStore {
     /// first time undone.
     fn change<T: Send + 'static>(
         &self,
-        work: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
+        work: impl Fn(&Desk<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         Box::pin(async move {
             let (piece, answer) = writer::piece(work);
@@ -171,41 +174,39 @@ fn check_count(writes: &[Write]) -> Result<(), StoreError> {
 }
 
 /// Makes changes in order; the savepoint around them is undone if one fails.
-fn apply_all(connection: &Connection, writes: &[Write]) -> Result<(), StoreError> {
+fn apply_all(desk: &Desk<'_>, writes: &[Write]) -> Result<(), StoreError> {
     check_count(writes)?;
-    writes
-        .iter()
-        .try_for_each(|write| apply_one(connection, write))
+    writes.iter().try_for_each(|write| apply_one(desk, write))
 }
 
-fn apply_one(connection: &Connection, write: &Write) -> Result<(), StoreError> {
+fn apply_one(desk: &Desk<'_>, write: &Write) -> Result<(), StoreError> {
     match write {
-        Write::InsertKey(row) => keys::insert(connection, row),
-        Write::ChangeKey(change) => keys::change(connection, change),
-        Write::DescribeKey(description) => keys::describe(connection, description),
-        Write::PutNode(row) => nodes::put(connection, row),
-        Write::Heartbeat(beat) => nodes::heartbeat(connection, beat),
-        Write::RemoveNode(node_id) => nodes::remove(connection, node_id),
-        Write::InsertSession(row) => sessions::insert(connection, row),
-        Write::ChangeSession(change) => sessions::change(connection, change),
-        Write::Progress(update) => sessions::progress(connection, update),
-        Write::ChangeIntent(change) => intents::change(connection, change),
-        Write::FinishIdempotency(key, response) => idempotency::finish(connection, key, response),
-        Write::ReleaseIdempotency(key) => idempotency::release(connection, key),
-        Write::AppendAudit(event) => audit::append(connection, event).map(|_| ()),
+        Write::InsertKey(row) => keys::insert(desk, row),
+        Write::ChangeKey(change) => keys::change(desk, change),
+        Write::DescribeKey(description) => keys::describe(desk, description),
+        Write::PutNode(row) => nodes::put(desk, row),
+        Write::Heartbeat(beat) => nodes::heartbeat(desk, beat),
+        Write::RemoveNode(node_id) => nodes::remove(desk, node_id),
+        Write::InsertSession(row) => sessions::insert(desk, row),
+        Write::ChangeSession(change) => sessions::change(desk, change),
+        Write::Progress(update) => sessions::progress(desk, update),
+        Write::ChangeIntent(change) => intents::change(desk, change),
+        Write::FinishIdempotency(key, response) => idempotency::finish(desk, key, response),
+        Write::ReleaseIdempotency(key) => idempotency::release(desk, key),
+        Write::AppendAudit(event) => audit::append(desk, event).map(|_| ()),
     }
 }
 
 impl Store for SqliteStore {
     fn apply(&self, writes: Vec<Write>) -> StoreFuture<'_, ()> {
-        self.change(move |connection| apply_all(connection, &writes))
+        self.change(move |desk| apply_all(desk, &writes))
     }
 
     fn open_intent(&self, intent: IntentRow, with: Vec<Write>) -> StoreFuture<'_, IntentOpening> {
-        self.change(move |connection| {
-            let opening = intents::insert_new(connection, &intent)?;
+        self.change(move |desk| {
+            let opening = intents::insert_new(desk, &intent)?;
             if opening == IntentOpening::New {
-                apply_all(connection, &with)?;
+                apply_all(desk, &with)?;
             }
             Ok(opening)
         })
@@ -252,11 +253,11 @@ impl Store for SqliteStore {
     }
 
     fn begin_idempotency(&self, request: IdempotencyRequest) -> StoreFuture<'_, IdempotencyStart> {
-        self.change(move |connection| idempotency::begin(connection, &request))
+        self.change(move |desk| idempotency::begin(desk, &request))
     }
 
     fn release_unfinished_idempotency(&self) -> StoreFuture<'_, usize> {
-        self.change(idempotency::release_all)
+        self.change(|desk| idempotency::release_all(desk))
     }
 
     fn use_nonce(
@@ -265,9 +266,7 @@ impl Store for SqliteStore {
         nonce: String,
         expires_at: UnixMillis,
     ) -> StoreFuture<'_, NonceUse> {
-        self.change(move |connection| {
-            idempotency::use_nonce(connection, &credential, &nonce, expires_at)
-        })
+        self.change(move |desk| idempotency::use_nonce(desk, &credential, &nonce, expires_at))
     }
 
     fn begin_request(
@@ -275,18 +274,16 @@ impl Store for SqliteStore {
         nonce: RequestNonce,
         idempotency: Option<IdempotencyRequest>,
     ) -> StoreFuture<'_, RequestStart> {
-        self.change(move |connection| {
-            idempotency::begin_request(connection, &nonce, idempotency.as_ref())
-        })
+        self.change(move |desk| idempotency::begin_request(desk, &nonce, idempotency.as_ref()))
     }
 
     fn prune(&self, now: UnixMillis) -> StoreFuture<'_, Pruned> {
-        self.change(move |connection| idempotency::prune(connection, now))
+        self.change(move |desk| idempotency::prune(desk, now))
     }
 
     fn append_audit(&self, event: AuditEvent) -> StoreFuture<'_, AuditRecord> {
-        self.change(move |connection| {
-            let place = audit::append(connection, &event)?;
+        self.change(move |desk| {
+            let place = audit::append(desk, &event)?;
             Ok(place.record(event.clone()))
         })
     }

@@ -177,7 +177,8 @@ pub trait Store: Send + Sync {
     ) -> StoreFuture<'_, RequestStart>;
 
     /// Deletes expired idempotency records and expired nonces, at most
-    /// [`crate::limits::MAX_PRUNED_ROWS`] of each.
+    /// [`crate::limits::MAX_PRUNED_ROWS`] of each. One that came later than one that has not
+    /// expired may be left until that one has.
     ///
     /// # Errors
     /// An operator's error.

@@ -12,10 +12,24 @@ use crate::outcome::{Failure, Outcome};
 use crate::signers::{Candidates, Choice};
 use crate::suspicion::ACCUSED;
 
+/// Bytes of a session's id that hold the time; enough until the year 10889.
+const TIME_BYTES: usize = 6;
+
 /// Whether a phase is left at this moment.
 enum Move {
     To(Phase),
     Stay(Phase),
+}
+
+/// An id of a session: the time in milliseconds, then 80 random bits. Later ids are greater, so that
+/// rows of sessions lie in the order of time.
+fn new_session(turn: &mut Turn<'_>) -> SessionId {
+    let time = turn.now.0.to_be_bytes();
+    let mut id = [0; 16];
+    let (in_time, random) = id.split_at_mut(TIME_BYTES);
+    in_time.copy_from_slice(time.last_chunk::<TIME_BYTES>().expect("a time has 8 bytes"));
+    turn.rng.fill_bytes(random);
+    SessionId::from_array(id)
 }
 
 impl Lead {
@@ -117,11 +131,9 @@ impl Lead {
             .collect()
     }
 
-    /// 3.3 A new session for every attempt, with a random id (row C3).
+    /// 3.3 A new session for every attempt, with an id that was never used (row C3).
     fn open(&mut self, signers: SignerSet, turn: &mut Turn<'_>) -> Phase {
-        let mut id = [0; 16];
-        turn.rng.fill_bytes(&mut id);
-        let session = SessionId::from_array(id);
+        let session = new_session(turn);
         let number = self.attempts() + 1;
         let attempt = Attempt::new(number, session, signers, &self.committee, turn.now);
         let nodes: Vec<_> = attempt.nodes().cloned().collect();

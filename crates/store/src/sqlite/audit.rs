@@ -5,6 +5,7 @@ use rusqlite::{Connection, Row, named_params, params};
 use super::checked::CheckedRow;
 use super::failure::unavailable;
 use super::list::{ListQuery, Shape, millis, read_all, read_one};
+use super::memory::Desk;
 use crate::audit::{AuditCheck, AuditEvent, AuditFilter, AuditHead, AuditId, AuditRecord, genesis};
 use crate::error::StoreError;
 use crate::limits::{MAX_JSON_BYTES, MAX_NAME_BYTES};
@@ -55,9 +56,13 @@ impl Place {
 }
 
 /// Appends a record to the chain. Runs on the one writer, so the head cannot move meanwhile.
-pub(super) fn append(connection: &Connection, event: &AuditEvent) -> Result<Place, StoreError> {
-    event.check().map_err(|flaw| flaw.invalid(TABLE))?;
-    let before = head(connection)?;
+pub(super) fn append(desk: &Desk<'_>, event: &AuditEvent) -> Result<Place, StoreError> {
+    let details = event.details.to_string();
+    event.check(&details).map_err(|flaw| flaw.invalid(TABLE))?;
+    let before = match desk.memory.head() {
+        Some(head) => Some(head),
+        None => head(desk)?,
+    };
     let last = before.map_or(0, |head| head.sequence);
     // The column is a signed integer: the last number is that of `i64`.
     let next = last.cast_signed().checked_add(1);
@@ -67,11 +72,9 @@ pub(super) fn append(connection: &Connection, event: &AuditEvent) -> Result<Plac
     })?;
     let sequence = sequence.cast_unsigned();
     let previous_hash = before.map_or_else(genesis, |head| head.hash);
-    let details = event.details.to_string();
     let hash = event.chain_hash(sequence, &previous_hash, &details);
     let id = AuditId::of_hash(&hash);
-    connection
-        .prepare_cached(INSERT)
+    desk.prepare_cached(INSERT)
         .and_then(|mut insert| {
             insert.execute(named_params! {
                 ":sequence": sequence.cast_signed(),
@@ -93,6 +96,7 @@ pub(super) fn append(connection: &Connection, event: &AuditEvent) -> Result<Plac
             })
         })
         .map_err(unavailable("appending an audit record"))?;
+    desk.memory.note_head(AuditHead { sequence, hash });
     Ok(Place {
         id,
         sequence,
@@ -245,7 +249,8 @@ fn read(row: &Row<'_>) -> Result<(AuditRecord, String), StoreError> {
         user_agent: name("user_agent")?,
         request_id: name("request_id")?,
     };
-    event.check().map_err(|flaw| row.flawed(flaw))?;
+    let details = row.owned_text("details", MAX_JSON_BYTES)?;
+    event.check(&details).map_err(|flaw| row.flawed(flaw))?;
     let record = AuditRecord {
         id: row.parse("id")?,
         sequence: row.integer("sequence")?,
@@ -253,5 +258,5 @@ fn read(row: &Row<'_>) -> Result<(AuditRecord, String), StoreError> {
         hash: Digest32::from_array(row.array("hash")?),
         event,
     };
-    Ok((record, row.owned_text("details", MAX_JSON_BYTES)?))
+    Ok((record, details))
 }

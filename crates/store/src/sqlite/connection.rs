@@ -28,9 +28,13 @@ const STATEMENTS_KEPT: usize = 128;
 /// behind the end, and SQLite drops what is behind the end). With 32 MiB that was a fifth of the
 /// writer's time; a page that is not here comes from the kernel's cache.
 const CACHE_KIB: i64 = 8 * 1024;
-/// Pages in the write-ahead log after which a checkpoint copies them to the database. A page that
-/// changes often is copied once for all of its changes.
-const CHECKPOINT_PAGES: i64 = 4_000;
+/// Size of the pages of a new database; one that is there keeps its own. A row that is found by a
+/// random name changes a page of its own, which is written whole, twice: with half of SQLite's usual
+/// size that is half as much. With a quarter, the disk's own blocks of 4 KiB take the gain back.
+const PAGE_BYTES: i64 = 2_048;
+/// Bytes of pages in the write-ahead log after which a checkpoint copies them to the database. A page
+/// that changes often is copied once for all of its changes. Not more: callers wait meanwhile.
+const CHECKPOINT_BYTES: i64 = 16 * 1024 * 1024;
 
 /// Takes the lock that keeps a second process out; it is given back when the file is dropped.
 ///
@@ -63,6 +67,9 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let doing = unavailable("opening the database");
     private_file(path, "creating the database")?;
     let connection = open(path)?;
+    connection
+        .pragma_update(None, "page_size", PAGE_BYTES)
+        .map_err(&doing)?;
     let mode: String = connection
         .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
         .map_err(&doing)?;
@@ -80,8 +87,12 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     connection
         .pragma_update(None, "journal_size_limit", MAX_WAL_BYTES)
         .map_err(&doing)?;
+    let page_bytes: i64 = connection
+        .pragma_query_value(None, "page_size", |row| row.get(0))
+        .map_err(&doing)?;
+    let pages = CHECKPOINT_BYTES / page_bytes.max(512);
     connection
-        .pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
+        .pragma_update(None, "wal_autocheckpoint", pages)
         .map_err(&doing)?;
     Ok(connection)
 }

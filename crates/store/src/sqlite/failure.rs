@@ -30,9 +30,11 @@ pub(super) fn inserting(
     }
 }
 
-/// Whether a statement failed because of a foreign key.
+/// Whether an insert failed because the row that it points at is not there: a foreign key, or a
+/// number that was looked up in the same statement.
 pub(super) fn is_missing_parent(error: &rusqlite::Error) -> bool {
-    extended_code(error) == Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY)
+    let code = extended_code(error);
+    code == Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY) || code == Some(ffi::SQLITE_CONSTRAINT_NOTNULL)
 }
 
 fn is_duplicate(error: &rusqlite::Error) -> bool {

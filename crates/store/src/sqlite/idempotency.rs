@@ -1,21 +1,25 @@
 //! Idempotency keys and request nonces. All of it runs on the one writer, so look and write are
 //! one step.
 
+use std::collections::HashSet;
+
 use quorate_types::{Digest32, UnixMillis};
 use rusqlite::{Connection, Row, params};
 
 use super::checked::CheckedRow;
 use super::failure::unavailable;
-use super::list::{millis, read_one};
+use super::list::{millis, read_all, read_one};
+use super::memory::{Desk, NonceTag};
 use crate::error::StoreError;
 use crate::flaw::{Flaw, check_name, check_time};
 use crate::idempotency::{
     IdempotencyKey, IdempotencyRequest, IdempotencyStart, NonceUse, Pruned, RequestNonce,
     RequestStart, StoredResponse,
 };
-use crate::limits::{MAX_PRUNED_ROWS, MAX_RESPONSE_BYTES};
+use crate::limits::{MAX_NAME_BYTES, MAX_PRUNED_ROWS, MAX_RESPONSE_BYTES};
 
 const TABLE: &str = "idempotency";
+const NONCES: &str = "request_nonces";
 
 struct Known {
     body_hash: Digest32,
@@ -28,19 +32,33 @@ pub(super) fn begin(
     request: &IdempotencyRequest,
 ) -> Result<IdempotencyStart, StoreError> {
     request.check().map_err(|flaw| flaw.invalid(TABLE))?;
-    let known = get(connection, &request.key)?.filter(|known| known.expires_at > request.at);
-    if let Some(known) = known {
-        if known.body_hash != request.body_hash {
-            return Ok(IdempotencyStart::Conflict);
-        }
-        let done = known.response.map(IdempotencyStart::Done);
-        return Ok(done.unwrap_or(IdempotencyStart::InProgress));
+    if start(connection, "INSERT OR IGNORE", request)? {
+        return Ok(IdempotencyStart::New);
     }
-    connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO idempotency (credential, idempotency_key, body_hash, state,
-             created_at, expires_at) VALUES (?1, ?2, ?3, 'in_progress', ?4, ?5)",
-        )
+    let known = get(connection, &request.key)?.filter(|known| known.expires_at > request.at);
+    let Some(known) = known else {
+        start(connection, "INSERT OR REPLACE", request)?;
+        return Ok(IdempotencyStart::New);
+    };
+    if known.body_hash != request.body_hash {
+        return Ok(IdempotencyStart::Conflict);
+    }
+    let done = known.response.map(IdempotencyStart::Done);
+    Ok(done.unwrap_or(IdempotencyStart::InProgress))
+}
+
+/// Notes a request in progress; whether it did.
+fn start(
+    connection: &Connection,
+    insert: &str,
+    request: &IdempotencyRequest,
+) -> Result<bool, StoreError> {
+    let sql = format!(
+        "{insert} INTO idempotency (credential, idempotency_key, body_hash, state, created_at,
+         expires_at) VALUES (?1, ?2, ?3, 'in_progress', ?4, ?5)"
+    );
+    let inserted = connection
+        .prepare_cached(&sql)
         .and_then(|mut insert| {
             insert.execute(params![
                 request.key.credential,
@@ -51,7 +69,7 @@ pub(super) fn begin(
             ])
         })
         .map_err(unavailable("starting an idempotent request"))?;
-    Ok(IdempotencyStart::New)
+    Ok(inserted == 1)
 }
 
 /// Stores the answer of a request in progress.
@@ -96,8 +114,18 @@ pub(super) fn release_all(connection: &Connection) -> Result<usize, StoreError> 
         .map_err(unavailable("releasing idempotent requests"))
 }
 
+/// Every nonce that the table holds, for the memory of the writer.
+pub(super) fn nonces(connection: &Connection) -> Result<HashSet<NonceTag>, StoreError> {
+    let sql = "SELECT number, credential, nonce FROM request_nonces";
+    let tags = read_all(connection, sql, [], |row| {
+        nonce_tag(&CheckedRow::new(row, NONCES, "number"))
+    })?;
+    Ok(tags.into_iter().collect())
+}
+
+/// The memory of the writer refuses a replay; the row is for the next start.
 pub(super) fn use_nonce(
-    connection: &Connection,
+    desk: &Desk<'_>,
     credential: &str,
     nonce: &str,
     expires_at: UnixMillis,
@@ -105,24 +133,21 @@ pub(super) fn use_nonce(
     let checked: Result<(), Flaw> = check_name("credential", credential)
         .and_then(|()| check_name("nonce", nonce))
         .and_then(|()| check_time("expires_at", expires_at));
-    checked.map_err(|flaw| flaw.invalid("request_nonces"))?;
-    let inserted = connection
-        .prepare_cached(
-            "INSERT INTO request_nonces (credential, nonce, expires_at) VALUES (?1, ?2, ?3)
-             ON CONFLICT DO NOTHING",
-        )
-        .and_then(|mut insert| insert.execute(params![credential, nonce, millis(expires_at)]))
-        .map_err(unavailable("recording a nonce"))?;
-    Ok(if inserted == 1 {
-        NonceUse::Fresh
-    } else {
-        NonceUse::Replayed
-    })
+    checked.map_err(|flaw| flaw.invalid(NONCES))?;
+    if !desk.memory.use_nonce(NonceTag::of(credential, nonce)) {
+        return Ok(NonceUse::Replayed);
+    }
+    desk.prepare_cached(
+        "INSERT INTO request_nonces (credential, nonce, expires_at) VALUES (?1, ?2, ?3)",
+    )
+    .and_then(|mut insert| insert.execute(params![credential, nonce, millis(expires_at)]))
+    .map_err(unavailable("recording a nonce"))?;
+    Ok(NonceUse::Fresh)
 }
 
 /// A refused idempotency request takes the nonce with it: the whole piece is undone.
 pub(super) fn begin_request(
-    connection: &Connection,
+    desk: &Desk<'_>,
     nonce: &RequestNonce,
     request: Option<&IdempotencyRequest>,
 ) -> Result<RequestStart, StoreError> {
@@ -131,36 +156,76 @@ pub(super) fn begin_request(
         nonce,
         expires_at,
     } = nonce;
-    match use_nonce(connection, credential, nonce, *expires_at)? {
+    match use_nonce(desk, credential, nonce, *expires_at)? {
         NonceUse::Replayed => Ok(RequestStart::Replayed),
         NonceUse::Fresh => {
-            let start = request.map(|request| begin(connection, request));
+            let start = request.map(|request| begin(desk, request));
             start.transpose().map(RequestStart::Fresh)
         }
     }
 }
 
-pub(super) fn prune(connection: &Connection, now: UnixMillis) -> Result<Pruned, StoreError> {
-    let delete = |sql: &str| {
-        connection
-            .prepare_cached(sql)
-            .and_then(|mut delete| delete.execute(params![millis(now), most_rows()]))
-            .map_err(unavailable("pruning expired rows"))
-    };
+/// Deletes from the oldest row on, up to the first that has not expired: rows come in the order in
+/// which they expire, but for the skew of callers' clocks and a time to live that was changed. What
+/// waits behind such a row is deleted with it.
+pub(super) fn prune(desk: &Desk<'_>, now: UnixMillis) -> Result<Pruned, StoreError> {
+    let requests = expired(desk, TABLE, "number, expires_at", now, |row| {
+        row.integer::<i64>("number")
+    })?;
+    if let Some(last) = requests.last() {
+        delete_up_to(desk, "DELETE FROM idempotency WHERE number <= ?1", *last)?;
+    }
+    let columns = "number, credential, nonce, expires_at";
+    let nonces = expired(desk, NONCES, columns, now, |row| {
+        Ok((row.integer::<i64>("number")?, nonce_tag(row)?))
+    })?;
+    if let Some((last, _)) = nonces.last() {
+        delete_up_to(desk, "DELETE FROM request_nonces WHERE number <= ?1", *last)?;
+    }
+    for (_, tag) in &nonces {
+        desk.memory.forget_nonce(*tag);
+    }
     Ok(Pruned {
-        idempotency: delete(
-            "DELETE FROM idempotency WHERE (credential, idempotency_key) IN (
-             SELECT credential, idempotency_key FROM idempotency WHERE expires_at <= ?1 LIMIT ?2)",
-        )?,
-        nonces: delete(
-            "DELETE FROM request_nonces WHERE (credential, nonce) IN (
-             SELECT credential, nonce FROM request_nonces WHERE expires_at <= ?1 LIMIT ?2)",
-        )?,
+        idempotency: requests.len(),
+        nonces: nonces.len(),
     })
 }
 
-fn most_rows() -> i64 {
-    i64::try_from(MAX_PRUNED_ROWS).expect("the limit is small")
+/// What `read` makes of the oldest rows, as far as all of them have expired.
+fn expired<T>(
+    connection: &Connection,
+    table: &'static str,
+    columns: &str,
+    now: UnixMillis,
+    read: impl Fn(&CheckedRow<'_, '_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let doing = unavailable("looking for expired rows");
+    let sql = format!("SELECT {columns} FROM {table} ORDER BY number LIMIT {MAX_PRUNED_ROWS}");
+    let mut statement = connection.prepare_cached(&sql).map_err(&doing)?;
+    let mut rows = statement.query([]).map_err(&doing)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(&doing)? {
+        let row = CheckedRow::new(row, table, "number");
+        if row.time("expires_at")? > now {
+            break;
+        }
+        found.push(read(&row)?);
+    }
+    Ok(found)
+}
+
+fn delete_up_to(connection: &Connection, sql: &str, last: i64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut delete| delete.execute([last]))
+        .map(|_| ())
+        .map_err(unavailable("pruning expired rows"))
+}
+
+fn nonce_tag(row: &CheckedRow<'_, '_>) -> Result<NonceTag, StoreError> {
+    let credential = row.text("credential", MAX_NAME_BYTES)?;
+    let nonce = row.text("nonce", MAX_NAME_BYTES)?;
+    Ok(NonceTag::of(credential, nonce))
 }
 
 fn get(connection: &Connection, key: &IdempotencyKey) -> Result<Option<Known>, StoreError> {

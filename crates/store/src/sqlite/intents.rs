@@ -3,7 +3,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params};
 
 use super::checked::CheckedRow;
-use super::failure::{inserting, unavailable};
+use super::failure::unavailable;
 use super::list::{ListQuery, Shape, millis, read_one};
 use crate::error::StoreError;
 use crate::intent::{IntentChange, IntentOpening, IntentRow, IntentState, check_result};
@@ -39,13 +39,11 @@ pub(super) fn insert_new(
             why: "a new intent is open",
         });
     }
-    if let Some(known) = get(connection, row.intent_digest)? {
-        return Ok(IntentOpening::Known(Box::new(known)));
-    }
-    connection
+    let inserted = connection
         .prepare_cached(
             "INSERT INTO intents (intent_digest, kind, key_id, signed_intent, state, created_at,
-             updated_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+             updated_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT DO NOTHING",
         )
         .and_then(|mut insert| {
             insert.execute(params![
@@ -59,19 +57,22 @@ pub(super) fn insert_new(
                 millis(row.expires_at),
             ])
         })
-        .map_err(inserting(
-            "inserting an intent",
-            "intent",
-            row.intent_digest,
-        ))?;
-    Ok(IntentOpening::New)
+        .map_err(unavailable("inserting an intent"))?;
+    if inserted == 1 {
+        return Ok(IntentOpening::New);
+    }
+    let known = get(connection, row.intent_digest)?.ok_or(StoreError::Bug {
+        what: "an intent is in the way of itself",
+    })?;
+    Ok(IntentOpening::Known(Box::new(known)))
 }
 
 /// A step of an intent. Compare and set are one statement; the row is read only to say why it did
 /// not fit.
 pub(super) fn change(connection: &Connection, change: &IntentChange) -> Result<(), StoreError> {
-    check_result(change.to, change.result.as_ref()).map_err(|flaw| flaw.invalid(TABLE))?;
-    if change.from.may_become(change.to) && step(connection, change)? {
+    let result = change.result.as_ref().map(ToString::to_string);
+    check_result(change.to, result.as_deref()).map_err(|flaw| flaw.invalid(TABLE))?;
+    if change.from.may_become(change.to) && step(connection, change, result.as_deref())? {
         return Ok(());
     }
     let Some(row) = get(connection, change.intent_digest)? else {
@@ -88,7 +89,11 @@ pub(super) fn change(connection: &Connection, change: &IntentChange) -> Result<(
 }
 
 /// Makes the step if the intent is where it starts.
-fn step(connection: &Connection, change: &IntentChange) -> Result<bool, StoreError> {
+fn step(
+    connection: &Connection,
+    change: &IntentChange,
+    result: Option<&str>,
+) -> Result<bool, StoreError> {
     let changed = connection
         .prepare_cached(
             "UPDATE intents SET state = ?3, result = ?4, updated_at = ?5
@@ -99,7 +104,7 @@ fn step(connection: &Connection, change: &IntentChange) -> Result<bool, StoreErr
                 change.intent_digest.as_bytes(),
                 change.from.as_str(),
                 change.to.as_str(),
-                change.result.as_ref().map(ToString::to_string),
+                result,
                 millis(change.at),
             ])
         })

@@ -36,11 +36,12 @@ static OLDEST_FIRST: Shape<SessionRow> = Shape {
 
 const INSERT: &str = "INSERT INTO signing_sessions (
     session_id, tenant, key_id, kind, protocol, status, threshold, total_nodes,
-    participating_nodes, current_round, total_rounds, attempt, intent_digest, request_id,
+    participating_nodes, current_round, total_rounds, attempt, intent, intent_digest, request_id,
     message_hash, progress, created_at, updated_at
 ) VALUES (
     :session_id, :tenant, :key_id, :kind, :protocol, :status, :threshold, :total_nodes,
-    :participating_nodes, :current_round, :total_rounds, :attempt, :intent_digest, :request_id,
+    :participating_nodes, :current_round, :total_rounds, :attempt,
+    (SELECT number FROM intents WHERE intent_digest = :intent_digest), :intent_digest, :request_id,
     :message_hash, :progress, :created_at, :updated_at
 )";
 
@@ -197,12 +198,18 @@ pub(super) fn list(
     filter: SessionFilter,
     page: &PageRequest,
 ) -> Result<Page<SessionRow>, StoreError> {
+    // An intent has few attempts. The planner does not know that, and would rather walk over all
+    // sessions of a tenant or a key, which come in the right order.
+    let (tenant, key) = match filter.intent_digest {
+        Some(_) => ("+tenant = ?", "+key_id = ?"),
+        None => ("tenant = ?", "key_id = ?"),
+    };
     ListQuery::new(&NEWEST_FIRST)
-        .only("tenant = ?", filter.tenant.map(|t| t.as_str().to_owned()))
-        .only("key_id = ?", filter.key_id.map(|id| id.to_string()))
+        .only(tenant, filter.tenant.map(|t| t.as_str().to_owned()))
+        .only(key, filter.key_id.map(|id| id.to_string()))
         .only("status = ?", filter.status.map(|s| s.as_str().to_owned()))
         .only(
-            "intent_digest = ?",
+            "intent = (SELECT number FROM intents WHERE intent_digest = ?)",
             filter.intent_digest.map(|d| d.as_bytes().to_vec()),
         )
         .read(connection, page)

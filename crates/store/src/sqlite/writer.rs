@@ -4,16 +4,18 @@
 //! always every piece succeeds. Where one does not, the transaction is undone and made again with
 //! each piece in its own savepoint, so that a piece that fails takes nothing else with it. (A
 //! savepoint copies every page before its first change, which costs as much as the work itself.)
-//! Callers hear of success only after the commit.
+//! Callers hear of success only after the commit. What the writer remembers ([`Memory`]) is undone
+//! together with what it wrote.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_types::Company;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::failure::unavailable;
+use super::memory::{Desk, Memory};
 use crate::error::StoreError;
 
 /// Most pieces of work in one transaction.
@@ -27,7 +29,7 @@ const PER_PIECE: Duration = Duration::from_micros(500);
 pub(super) trait Work: Send {
     /// Does the work inside a transaction; whether its changes shall stay. It may be run again
     /// after its changes were undone, and only the last run counts.
-    fn run(&mut self, connection: &Connection) -> bool;
+    fn run(&mut self, desk: &Desk<'_>) -> bool;
     /// Tells the caller, after the transaction has ended with or without an error.
     fn answer(self: Box<Self>, lost: Option<&StoreError>);
 }
@@ -40,11 +42,11 @@ struct Piece<F, T> {
 
 impl<F, T> Work for Piece<F, T>
 where
-    F: Fn(&Connection) -> Result<T, StoreError> + Send,
+    F: Fn(&Desk<'_>) -> Result<T, StoreError> + Send,
     T: Send,
 {
-    fn run(&mut self, connection: &Connection) -> bool {
-        let outcome = (self.work)(connection);
+    fn run(&mut self, desk: &Desk<'_>) -> bool {
+        let outcome = (self.work)(desk);
         let keep = outcome.is_ok();
         self.outcome = Some(outcome);
         keep
@@ -68,7 +70,7 @@ where
 /// Wraps work for the queue; the receiver gets its result after the commit.
 pub(super) fn piece<F, T>(work: F) -> (Box<dyn Work>, oneshot::Receiver<Result<T, StoreError>>)
 where
-    F: Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
+    F: Fn(&Desk<'_>) -> Result<T, StoreError> + Send + 'static,
     T: Send + 'static,
 {
     let (caller, answer) = oneshot::channel();
@@ -81,7 +83,11 @@ where
 }
 
 /// Serves the queue until all senders are gone and it is empty.
-pub(super) fn serve(mut connection: Connection, mut queue: mpsc::Receiver<Box<dyn Work>>) {
+pub(super) fn serve(
+    connection: &Connection,
+    memory: &Memory,
+    mut queue: mpsc::Receiver<Box<dyn Work>>,
+) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
     let mut company = Company::new(PER_PIECE);
     while queue.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
@@ -96,8 +102,9 @@ pub(super) fn serve(mut connection: Connection, mut queue: mpsc::Receiver<Box<dy
             }
         }
         company.note(batch.len());
-        let lost = commit_together(&mut connection, &mut batch).err();
+        let lost = commit_together(connection, memory, &mut batch).err();
         if let Some(error) = &lost {
+            memory.undo_to(0);
             tracing::error!(%error, writes = batch.len(), "a batch of writes was lost");
         }
         for work in batch.drain(..) {
@@ -107,33 +114,47 @@ pub(super) fn serve(mut connection: Connection, mut queue: mpsc::Receiver<Box<dy
 }
 
 fn commit_together(
-    connection: &mut Connection,
+    connection: &Connection,
+    memory: &Memory,
     batch: &mut [Box<dyn Work>],
 ) -> Result<(), StoreError> {
-    if commit_if_all_succeed(connection, batch)? {
+    if commit_if_all_succeed(connection, memory, batch)? {
         return Ok(());
     }
     let transaction = begin(connection)?;
+    let desk = Desk {
+        connection: &transaction,
+        memory,
+    };
     for work in batch {
         statement(&transaction, "SAVEPOINT piece")?;
-        if !work.run(&transaction) {
+        let mark = memory.mark();
+        if !work.run(&desk) {
             // A full disk or a failed read may have ended the whole transaction: then the
             // savepoint is gone too, this fails, and nobody is told that anything was written.
             statement(&transaction, "ROLLBACK TO piece")?;
+            memory.undo_to(mark);
         }
         statement(&transaction, "RELEASE piece")?;
     }
-    transaction.commit().map_err(unavailable("committing"))
+    transaction.commit().map_err(unavailable("committing"))?;
+    memory.keep();
+    Ok(())
 }
 
 /// One transaction without savepoints. False if a piece failed: then nothing of it stays.
 fn commit_if_all_succeed(
-    connection: &mut Connection,
+    connection: &Connection,
+    memory: &Memory,
     batch: &mut [Box<dyn Work>],
 ) -> Result<bool, StoreError> {
     let transaction = begin(connection)?;
+    let desk = Desk {
+        connection: &transaction,
+        memory,
+    };
     for work in batch {
-        let keep = work.run(&transaction);
+        let keep = work.run(&desk);
         if transaction.is_autocommit() {
             // SQLite ended the transaction under us (a full disk, a failed read): the next piece
             // would be durable by itself. Nobody is told that anything was written.
@@ -143,19 +164,21 @@ fn commit_if_all_succeed(
             });
         }
         if !keep {
-            let undone = transaction.rollback();
-            return undone
-                .map(|()| false)
-                .map_err(unavailable("undoing a batch"));
+            transaction
+                .rollback()
+                .map_err(unavailable("undoing a batch"))?;
+            memory.undo_to(0);
+            return Ok(false);
         }
     }
-    let committed = transaction.commit();
-    committed.map(|()| true).map_err(unavailable("committing"))
+    transaction.commit().map_err(unavailable("committing"))?;
+    memory.keep();
+    Ok(true)
 }
 
-fn begin(connection: &mut Connection) -> Result<rusqlite::Transaction<'_>, StoreError> {
-    connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
+fn begin(connection: &Connection) -> Result<Transaction<'_>, StoreError> {
+    // Nothing else on this thread has a transaction open.
+    Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
         .map_err(unavailable("starting a transaction"))
 }
 
@@ -171,10 +194,9 @@ fn statement(connection: &Connection, sql: &str) -> Result<(), StoreError> {
 mod tests {
     use super::*;
 
-    fn insert(number: i64) -> impl Fn(&Connection) -> Result<i64, StoreError> + Send {
-        move |connection| {
-            connection
-                .execute("INSERT INTO numbers VALUES (?1)", [number])
+    fn insert(number: i64) -> impl Fn(&Desk<'_>) -> Result<i64, StoreError> + Send {
+        move |desk| {
+            desk.execute("INSERT INTO numbers VALUES (?1)", [number])
                 .map_err(unavailable("inserting"))?;
             Ok(number)
         }
@@ -189,7 +211,7 @@ mod tests {
 
     /// A database, and what the callers of one batch of four are told.
     fn batch_with(
-        third: impl Fn(&Connection) -> Result<i64, StoreError> + Send + 'static,
+        third: impl Fn(&Desk<'_>) -> Result<i64, StoreError> + Send + 'static,
     ) -> (Vec<Option<Result<i64, StoreError>>>, Vec<i64>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.db");
@@ -208,7 +230,7 @@ mod tests {
         send(piece(third));
         send(piece(insert(4)));
         drop(sender);
-        let thread = std::thread::spawn(|| serve(connection, queue));
+        let thread = std::thread::spawn(move || serve(&connection, &Memory::default(), queue));
         let told = answers
             .into_iter()
             .map(|a| a.blocking_recv().ok())
@@ -219,8 +241,8 @@ mod tests {
 
     #[test]
     fn failing_piece__must_take_nothing_else_with_it() {
-        let (told, kept) = batch_with(|connection| {
-            insert(3)(connection)?;
+        let (told, kept) = batch_with(|desk| {
+            insert(3)(desk)?;
             Err(StoreError::InvalidCursor)
         });
         assert!(matches!(told[2], Some(Err(StoreError::InvalidCursor))));
@@ -228,11 +250,53 @@ mod tests {
         assert_eq!(kept, [1, 2, 4]);
     }
 
+    /// The first piece is done again after its batch was undone; so is what it made the writer
+    /// remember.
+    #[test]
+    fn records_of_an_undone_batch__must_leave_no_gap_in_the_chain() {
+        use crate::audit::{AuditEvent, AuditResult};
+        use crate::sqlite::{audit, migrations};
+
+        let append = |desk: &Desk<'_>| {
+            let event = AuditEvent {
+                timestamp: quorate_types::UnixMillis(1),
+                event_type: "e".into(),
+                user_id: None,
+                key_id: None,
+                node_id: None,
+                session_id: None,
+                operation: "o".into(),
+                result: AuditResult::Denied,
+                details: serde_json::json!({}),
+                ip_address: None,
+                user_agent: None,
+                request_id: None,
+            };
+            audit::append(desk, &event).map(|place| place.record(event).sequence)
+        };
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrations::migrate(&mut connection).unwrap();
+        let (first, _) = piece(append);
+        let (second, _) = piece(move |desk| {
+            append(desk)?;
+            Err::<u64, _>(StoreError::InvalidCursor)
+        });
+        let (third, mut answer) = piece(append);
+        let mut batch = vec![first, second, third];
+        let memory = Memory::default();
+        commit_together(&connection, &memory, &mut batch).unwrap();
+        batch.pop().unwrap().answer(None);
+        assert!(matches!(answer.try_recv(), Ok(Ok(2))));
+        let mut check = audit::ChainCheck::new(None);
+        assert!(!check.advance(&connection).unwrap());
+        assert_eq!(check.finish().unwrap().head, memory.head());
+    }
+
     #[test]
     fn lost_transaction__must_be_told_to_all_of_its_callers() {
         // As SQLite itself does when the disk is full or cannot be read.
-        let (told, kept) = batch_with(|connection| {
-            connection.execute_batch("ROLLBACK").unwrap();
+        let (told, kept) = batch_with(|desk| {
+            desk.execute_batch("ROLLBACK").unwrap();
             Ok(3)
         });
         for answer in told {

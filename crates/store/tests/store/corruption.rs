@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use quorate_store::{
-    AuditFilter, KeyFilter, PageRequest, SessionFilter, Store, StoreError, StoredResponse, Write,
+    AuditFilter, KeyFilter, PageRequest, SessionFilter, SqliteOptions, SqliteStore, Store,
+    StoreError, StoredResponse, Write,
 };
 use rusqlite::Connection;
 
@@ -211,6 +212,21 @@ async fn damaged_idempotency_record__must_stop_the_request() {
         let begun = store.begin_idempotency(request("x", "x")).await;
         assert_corrupt(begun, "idempotency", column, "x");
     }
+}
+
+#[tokio::test]
+async fn damaged_nonce__must_keep_the_store_from_opening() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let used = store.use_nonce("c".into(), "n".into(), crate::samples::NOW);
+    used.await.unwrap();
+    drop(store);
+    tamper(
+        folder.path(),
+        "UPDATE request_nonces SET nonce = hex(zeroblob(200))",
+    );
+    let opened = SqliteStore::open(&folder.path().join("q.db"), &SqliteOptions::default());
+    assert_corrupt(opened.map(|_| ()), "request_nonces", "nonce", "1");
 }
 
 #[tokio::test]

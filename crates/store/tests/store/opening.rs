@@ -1,6 +1,7 @@
 //! Opening: versions, owners, locks, rights on files.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use quorate_store::{SqliteOptions, SqliteStore, Store, StoreError, Write};
 use rusqlite::Connection;
@@ -37,7 +38,7 @@ fn newer_schema__must_be_refused_with_both_versions() {
     );
     assert!(matches!(
         refused,
-        Err(StoreError::SchemaTooNew { found: 7, known: 3 })
+        Err(StoreError::SchemaTooNew { found: 7, known: 4 })
     ));
 }
 
@@ -106,6 +107,41 @@ async fn files__should_be_readable_for_their_owner_only() {
     }
 }
 
+#[test]
+fn new_database__should_have_small_pages_and_an_old_one_keep_its_own() {
+    let page_bytes = |folder: &Path| {
+        let connection = Connection::open(folder.join("q.db")).unwrap();
+        connection.pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0))
+    };
+    let (new, old) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    drop(open(new.path()));
+    assert_eq!(page_bytes(new.path()), Ok(2_048));
+    Connection::open(old.path().join("q.db"))
+        .unwrap()
+        .execute_batch("PRAGMA page_size = 4096; VACUUM; PRAGMA application_id = 0x51756f72;")
+        .unwrap();
+    drop(open(old.path()));
+    assert_eq!(page_bytes(old.path()), Ok(4_096));
+}
+
+/// An intent has few attempts, a tenant or a key many: they must not be walked over.
+#[test]
+fn attempts_of_an_intent__should_be_found_by_it_whatever_else_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    let connection = Connection::open(folder.path().join("q.db")).unwrap();
+    let plan: String = connection
+        .query_row(
+            "EXPLAIN QUERY PLAN SELECT * FROM signing_sessions WHERE 1 AND +tenant = 't'
+             AND intent = (SELECT number FROM intents WHERE intent_digest = x'00')
+             ORDER BY created_at DESC, session_id DESC LIMIT 50",
+            [],
+            |row| row.get(3),
+        )
+        .unwrap();
+    assert!(plan.contains("signing_sessions_attempt"), "{plan}");
+}
+
 /// The planner must find an index for every filter that the API offers.
 #[test]
 fn every_filter__should_have_an_index() {
@@ -144,7 +180,7 @@ fn every_filter__should_have_an_index() {
         ),
         (
             "signing_sessions_attempt",
-            "signing_sessions WHERE 1 AND intent_digest = x'00'",
+            "signing_sessions WHERE 1 AND intent = (SELECT number FROM intents WHERE intent_digest = x'00')",
         ),
         (
             "signing_sessions_open",

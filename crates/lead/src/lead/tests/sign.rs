@@ -30,6 +30,32 @@ fn sign__should_open_one_session_with_t_nodes_and_end_with_the_first_result() {
 }
 
 #[test]
+fn session_ids__should_begin_with_the_time_and_differ_within_one_moment() {
+    let (mut stand, first) = started(2, 3, &[1, 2]);
+    let time = |session: SessionId| {
+        let mut bytes = [0; 8];
+        bytes[2..].copy_from_slice(&session.as_bytes()[..6]);
+        u64::from_be_bytes(bytes)
+    };
+    assert_eq!(time(first), START);
+    stand.join(first, &[1]);
+    stand.tick_after(Limits::default().open_timeout_ms);
+    let (second, _) = stand.opened().expect("another attempt");
+    assert_eq!(time(second), START + Limits::default().open_timeout_ms);
+    assert!(second > first, "later ids are greater");
+    let (other, rest) = (signing(2, 3), |id: SessionId| id.as_bytes()[6..].to_vec());
+    let mut other = Stand {
+        rng: ChaCha20Rng::seed_from_u64(4),
+        ..other
+    };
+    other.step(Event::Start);
+    let (same_moment, _) = other.opened().unwrap();
+    assert_eq!(time(same_moment), START);
+    assert_ne!(rest(same_moment), rest(first));
+    assert_ne!(rest(second), rest(first));
+}
+
+#[test]
 fn sign__should_do_nothing_before_start() {
     let mut stand = signing(2, 3);
     stand.step(Event::Tick);

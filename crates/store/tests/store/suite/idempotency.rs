@@ -110,6 +110,11 @@ async fn d7_nonce__must_be_refused_when_used_again(store: &dyn Store) {
     assert_eq!(use_it("c1", "n1").await.unwrap(), NonceUse::Replayed);
     assert_eq!(use_it("c2", "n1").await.unwrap(), NonceUse::Fresh);
     assert_eq!(use_it("c1", "n2").await.unwrap(), NonceUse::Fresh);
+    // Whatever the time that it comes with.
+    for other in [NOW, NOW.plus(59_000), NOW.plus(61_000)] {
+        let again = store.use_nonce("c1".into(), "n1".into(), other).await;
+        assert_eq!(again.unwrap(), NonceUse::Replayed);
+    }
     assert!(matches!(
         use_it("c1", "").await,
         Err(StoreError::Invalid {
@@ -156,6 +161,23 @@ async fn prune__should_delete_only_what_expired(store: &dyn Store) {
     assert_eq!(nothing, Pruned::default());
     let nonces = store.prune(NOW.plus(60_000)).await.unwrap();
     assert_eq!((nonces.idempotency, nonces.nonces), (0, 9));
+    let (credential, nonce) = ("c1".to_owned(), "n1".to_owned());
+    let again = store.use_nonce(credential, nonce, NOW.plus(60_000)).await;
+    assert_eq!(again.unwrap(), NonceUse::Fresh, "its row is gone");
+    // What has not expired stays, whatever came before or after it.
+    let use_it = |nonce: &str, at| store.use_nonce("c3".into(), nonce.into(), at);
+    for (nonce, expires_at) in [("n1", 70_000), ("n2", 90_000), ("n3", 70_000)] {
+        let used = use_it(nonce, NOW.plus(expires_at)).await.unwrap();
+        assert_eq!(used, NonceUse::Fresh);
+    }
+    store.prune(NOW.plus(80_000)).await.unwrap();
+    let kept = use_it("n2", NOW.plus(90_000)).await.unwrap();
+    assert_eq!(kept, NonceUse::Replayed);
+    store.prune(NOW.plus(90_000)).await.unwrap();
+    for nonce in ["n1", "n2", "n3"] {
+        let used = use_it(nonce, NOW.plus(90_000)).await.unwrap();
+        assert_eq!(used, NonceUse::Fresh);
+    }
     // An expired record that was not pruned yet counts as absent.
     let mut late = request("d-1", "another body");
     late.at = NOW.plus(86_400_000);

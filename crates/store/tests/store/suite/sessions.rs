@@ -213,6 +213,16 @@ async fn filters__should_find_exactly_their_sessions(store: &dyn Store) {
         intent_digest: Some(digest("s-run")),
         ..base()
     };
+    let of_tenant_and_intent = SessionFilter {
+        tenant: Some(quorate_types::Tenant::new("acme").unwrap()),
+        intent_digest: Some(digest("s-open")),
+        ..base()
+    };
+    let foreign_intent = SessionFilter {
+        tenant: Some(quorate_types::Tenant::new("nobody").unwrap()),
+        intent_digest: Some(digest("s-open")),
+        ..base()
+    };
     let nobody = SessionFilter {
         tenant: Some(quorate_types::Tenant::new("nobody").unwrap()),
         ..base()
@@ -221,6 +231,11 @@ async fn filters__should_find_exactly_their_sessions(store: &dyn Store) {
         (open_and_expired, vec!["s-open-2", "s-open-1", "s-open-0"]),
         (expired, vec!["s-open-1"]),
         (by_intent, vec!["s-run"]),
+        (
+            of_tenant_and_intent,
+            vec!["s-open-2", "s-open-1", "s-open-0"],
+        ),
+        (foreign_intent, vec![]),
         (nobody, vec![]),
     ] {
         let page = store
