@@ -232,10 +232,12 @@ fn proceed(node: &Arc<Node>, peer: &NodeId, answered: bool) {
         Step::Wait | Step::Agreed | Step::Blocked => {}
         Step::Switch(generation) => switch(node, peer, generation),
         Step::Drop(generation) => {
+            crate::failpoint::here("pair.before_drop");
             if let Err(error) = node.keystore.pairs().destroy(peer, generation) {
                 tracing::warn!(%peer, %error, "stored pair state could not be destroyed");
                 return;
             }
+            crate::failpoint::here("pair.after_drop");
             tell(node, peer, Occasion::News);
         }
         Step::Propose if answered || node.pairs.is_due(peer) => setup::propose(node, peer),
@@ -306,6 +308,7 @@ fn switch(node: &Arc<Node>, peer: &NodeId, generation: Digest32) {
     match switched {
         Ok(_) => {
             tracing::info!(%peer, %generation, "new pair state");
+            crate::failpoint::here("pair.after_switch");
             metrics::counter!("quorate_pair_states_total", "peer" => peer.to_string()).increment(1);
         }
         Err(error) => tracing::error!(%peer, %error, "new pair state could not be made current"),

@@ -33,7 +33,9 @@ pub(crate) fn lift(node: &Arc<Node>, signed: &SignedIntent, request: &str) -> Re
         let begun = audit.begin(event(&intent, &peer, &lift, request))?.wait();
         let begun = begun.map_err(|error| Refusal::from(AuditLogError::Log(error)))?;
         let pairs = node.keystore.pairs();
+        crate::failpoint::here("pair.before_lift");
         let done = pairs.lift(&peer, lift.generation, intent.digest());
+        crate::failpoint::here("pair.after_lift");
         let result = match &done {
             Ok(()) => AuditResult::Succeeded,
             Err(_) => AuditResult::Failed,
