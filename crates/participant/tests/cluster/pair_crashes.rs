@@ -111,15 +111,6 @@ impl Pair {
         generation
     }
 
-    fn bans(&self) -> usize {
-        let banned = |position| {
-            let records = self.cluster.audit(position).unwrap().into_iter();
-            let banned = records.filter(|record| record["event"]["event_type"] == "pair.banned");
-            banned.count()
-        };
-        banned(LOWER) + banned(HIGHER)
-    }
-
     /// Both start anew and honest, with set-ups of their own: no limit of before is in the way.
     async fn restart_both(&mut self) {
         for position in BOTH {
@@ -164,6 +155,7 @@ impl Pair {
 
     /// The higher node spoils an OT extension: the pair is banned at both.
     async fn attack(&mut self, generation: &str) {
+        let before = bans(&self.cluster);
         let lie = format!("lie xor sign 1 {MATRIX} p1");
         self.cluster.script(HIGHER, &lie).unwrap();
         self.nonce += 1;
@@ -177,6 +169,10 @@ impl Pair {
         for position in BOTH {
             self.is_banned(position, generation).await;
         }
+        // A ban is in force before it is recorded.
+        let recorded = |cluster: &Cluster| Ok(bans(cluster) == before + 2);
+        let what = "both recorded the ban";
+        self.cluster.eventually(what, recorded).await.unwrap();
     }
 
     async fn is_banned(&mut self, position: usize, generation: &str) {
@@ -190,6 +186,16 @@ impl Pair {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     }
+}
+
+/// Records of bans at both.
+fn bans(cluster: &Cluster) -> usize {
+    let banned = |position| {
+        let records = cluster.audit(position).unwrap().into_iter();
+        let banned = records.filter(|record| record["event"]["event_type"] == "pair.banned");
+        banned.count()
+    };
+    banned(LOWER) + banned(HIGHER)
 }
 
 /// Every generation that a node ever began to sign with, by its log.
@@ -233,7 +239,7 @@ async fn a_crash_anywhere_in_the_set_up_of_a_pair__must_end_in_one_generation_of
         assert_eq!(pair.agreed("", "after a restart").await, generation);
         pair.signs("after a restart").await;
     }
-    assert_eq!(pair.bans(), 0, "no crash is an attack");
+    assert_eq!(bans(&pair.cluster), 0, "no crash is an attack");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -283,7 +289,7 @@ async fn crashes_of_both_nodes_in_the_set_up_of_a_pair__must_end_in_one_generati
             generation = now;
         }
     }
-    assert_eq!(pair.bans(), 0, "no crash is an attack");
+    assert_eq!(bans(&pair.cluster), 0, "no crash is an attack");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -328,7 +334,11 @@ async fn c12_a_crash_while_a_ban_is_lifted__must_neither_lose_the_ban_nor_use_wh
     }
     pair.restart_both().await;
     assert_eq!(pair.agreed("", "after a restart").await, generation);
-    assert_eq!(pair.bans(), 2 * banned.len(), "one of each, at both");
+    assert_eq!(
+        bans(&pair.cluster),
+        2 * banned.len(),
+        "one of each, at both"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
