@@ -16,6 +16,7 @@ import tempfile
 import time
 import traceback
 
+import e2e_bans
 import e2e_chains
 import e2e_commands
 import e2e_faults
@@ -30,6 +31,7 @@ CASES = [
     *e2e_chains.CASES,
     *e2e_commands.CASES,
     *e2e_faults.CASES,
+    *e2e_bans.CASES,
     *e2e_links.CASES,
     *e2e_secrets.CASES,
     *e2e_signing.LAST,

@@ -7,6 +7,11 @@ pub struct Limits {
     pub payload_bytes: usize,
     /// Most bytes of the state that this node shares with one other, for one generation.
     pub pair_state_bytes: usize,
+    /// Records that the index of pair states has at least before it is rewritten.
+    pub pair_records: u64,
+    /// Destroyed pair states of one peer, the newest ones, that are remembered though nobody banned
+    /// them.
+    pub past_pair_states: usize,
     /// Most bytes of one epoch certificate.
     pub certificate_bytes: usize,
     /// Most digests that one intent may ask for.
@@ -28,6 +33,8 @@ impl Default for Limits {
         Self {
             payload_bytes: 1 << 20,
             pair_state_bytes: 64 << 10,
+            pair_records: 1_024,
+            past_pair_states: 64,
             certificate_bytes: 1 << 20,
             digests_per_intent: 1_024,
             attempts_per_intent: 256,

@@ -4,10 +4,11 @@
 //! A new generation is *stored* before this node says so to its peer, and becomes *current* when the
 //! peer has it too. The one before is then *superseded*: what began with it may end with it, and it
 //! is *destroyed* after that, at the latest at the next start. A signed index, chained like that of
-//! shares, says which is which.
+//! shares, says which is which; when it has grown to several times what it must say, it is rewritten.
 //!
 //! Specification: `docs/protocols/share-files.md` §11, `docs/protocols/pair-state.md`.
 
+mod compact;
 mod record;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,7 @@ use zeroize::Zeroizing;
 pub use record::PairStateStatus;
 
 use crate::append_log::{LogError, LogKind, TornTail};
+use crate::ban_list::BanList;
 use crate::damage::{Check, Damage};
 use crate::error::KeystoreError;
 use crate::limits::Limits;
@@ -42,13 +44,17 @@ const FILE_OVERHEAD: usize = 128;
 
 const SUFFIX: &str = ".pair";
 
+/// The index is rewritten when it has so many times the records that it needs.
+const GROWN: u64 = 4;
+
 /// The pair states of a node. All methods may be called from many threads; they block.
 pub struct PairStates {
     storage: Arc<dyn Storage>,
     folder: PathBuf,
     master: Arc<dyn WrapKey>,
     signer: Arc<NodeSigner>,
-    limit: usize,
+    bans: Arc<BanList>,
+    limits: Limits,
     chain: SignedChain<PairRecord>,
     pairs: Mutex<BTreeMap<NodeId, Pair>>,
     damaged: Mutex<BTreeMap<Digest32, Damage>>,
@@ -63,6 +69,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) folder: PathBuf,
     pub(crate) master: Arc<dyn WrapKey>,
     pub(crate) signer: Arc<NodeSigner>,
+    pub(crate) bans: Arc<BanList>,
     pub(crate) limits: &'a Limits,
 }
 
@@ -78,6 +85,7 @@ impl PairStates {
             folder,
             master,
             signer,
+            bans,
             limits,
         } = parts;
         let mut pairs = BTreeMap::<NodeId, Pair>::new();
@@ -92,7 +100,8 @@ impl PairStates {
             folder,
             master,
             signer,
-            limit: limits.pair_state_bytes,
+            bans,
+            limits: *limits,
             chain,
             pairs: Mutex::new(pairs),
             damaged: Mutex::default(),
@@ -128,6 +137,10 @@ impl PairStates {
             }
         }
         let foreign = self.clean(&expected)?;
+        {
+            let _writing = self.writing.lock();
+            self.compact_if_grown()?;
+        }
         let damaged = self.damaged.lock();
         Ok(damaged.values().cloned().chain(foreign).collect())
     }
@@ -234,7 +247,7 @@ impl PairStates {
         generation: Digest32,
         secret: &Zeroizing<Vec<u8>>,
     ) -> Result<(), KeystoreError> {
-        let (what, length, limit) = ("a pair state", secret.len(), self.limit);
+        let (what, length, limit) = ("a pair state", secret.len(), self.limits.pair_state_bytes);
         if length > limit {
             return Err(KeystoreError::InvalidSize {
                 what,
@@ -283,7 +296,8 @@ impl PairStates {
         Ok(before)
     }
 
-    /// Opens a generation that is stored, current or superseded, after all checks of §11.
+    /// Opens a generation that is stored, current or superseded, after all checks of §11. It may be
+    /// destroyed meanwhile, which is no damage.
     ///
     /// # Errors
     /// [`KeystoreError::Damaged`] naming file, check and recovery; others.
@@ -292,10 +306,18 @@ impl PairStates {
         peer: &NodeId,
         generation: Digest32,
     ) -> Result<Zeroizing<Vec<u8>>, KeystoreError> {
-        let file = self.checked_file(peer, generation)?;
-        // 11.4
-        open_secret(&*self.master, &self.binding(peer, generation), &file)
-            .map_err(|_| self.damage(generation, Check::PairSecret))
+        let opened = self.checked_file(peer, generation).and_then(|file| {
+            // 11.4
+            open_secret(&*self.master, &self.binding(peer, generation), &file)
+                .map_err(|_| self.damage(generation, Check::PairSecret))
+        });
+        let is_left = |status| status != PairStateStatus::Destroyed;
+        if opened.is_err() && !self.status(peer, generation).is_some_and(is_left) {
+            // The index says so before the file goes.
+            self.damaged.lock().remove(&generation);
+            return Err(invalid(peer, generation));
+        }
+        opened
     }
 
     /// Reports that what [`Self::open_state`] gave is no state of this pair and generation: it is not
@@ -351,7 +373,7 @@ impl PairStates {
         let usable = known.filter(|known| known.status != PairStateStatus::Destroyed);
         let known = usable.ok_or_else(|| invalid(peer, generation))?;
         let path = self.path(generation);
-        let limit = self.limit + crate::seal::MAX_WRAPPED_BYTES + FILE_OVERHEAD;
+        let limit = self.limits.pair_state_bytes + crate::seal::MAX_WRAPPED_BYTES + FILE_OVERHEAD;
         let bytes = self.storage.read_file(&path, limit);
         let bytes = bytes.map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => self.damage(generation, Check::PairPresent),
@@ -377,9 +399,43 @@ impl PairStates {
         };
         self.chain.append(&record, &self.signer)?.wait()?;
         // Not visible before it is durable.
-        let mut pairs = self.pairs.lock();
-        let pair = pairs.entry(record.peer).or_default();
-        pair.advance(generation, event);
+        {
+            let mut pairs = self.pairs.lock();
+            let pair = pairs.entry(record.peer).or_default();
+            pair.advance(generation, event);
+        }
+        if let Err(error) = self.compact_if_grown() {
+            // The change itself is durable. A log that failed takes no further one.
+            tracing::error!(%error, "the index of pair states could not be rewritten");
+        }
+        Ok(())
+    }
+
+    /// Rewrites the index once it has several times the records that it needs. Who calls this holds
+    /// `writing`.
+    fn compact_if_grown(&self) -> Result<(), LogError> {
+        let length = self.chain.length();
+        if length < self.limits.pair_records {
+            return Ok(());
+        }
+        let mut pairs = self.pairs.lock().clone();
+        let mut records = Vec::new();
+        for (peer, pair) in &mut pairs {
+            let banned = self.bans.of_pair(peer);
+            pair.forget(self.limits.past_pair_states, &banned);
+            records.extend(pair.records(peer));
+        }
+        if length < GROWN * records.len() as u64 {
+            return Ok(());
+        }
+        self.chain.replace(&records, &self.signer)?.wait()?;
+        tracing::info!(
+            length,
+            now = records.len(),
+            "the index of pair states is rewritten"
+        );
+        // What is forgotten on disk is forgotten here, and not before.
+        *self.pairs.lock() = pairs;
         Ok(())
     }
 

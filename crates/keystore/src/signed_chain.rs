@@ -165,6 +165,31 @@ impl<E: ChainEntry> SignedChain<E> {
         self.log.failure()
     }
 
+    /// How many records there are.
+    pub(crate) fn length(&self) -> u64 {
+        self.place.lock().sequence
+    }
+
+    /// Replaces all records by those of a chain of these entries, from its beginning: a crash leaves
+    /// the old log or the new one. The caller keeps others from appending until the ticket says that
+    /// the new one is durable.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub(crate) fn replace(&self, entries: &[E], signer: &NodeSigner) -> Result<Ticket, LogError> {
+        let mut place = self.place.lock();
+        let mut next = Place::first::<E>(signer);
+        let mut records = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let (record, behind) = next.record(entry, signer);
+            records.push(record);
+            next = behind;
+        }
+        let ticket = self.log.replace(records)?;
+        *place = next;
+        Ok(ticket)
+    }
+
     /// Puts an entry at the end; durable when the ticket says so.
     ///
     /// # Errors

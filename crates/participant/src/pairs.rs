@@ -47,6 +47,8 @@ struct Peer {
     /// Our proposal that waits for its answer.
     proposal: Option<([u8; 16], Instant)>,
     pace: Pace,
+    /// Held by the session that reads the current state: one reads, the others wait for it.
+    loading: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Default for Peer {
@@ -58,6 +60,7 @@ impl Default for Peer {
             running: None,
             proposal: None,
             pace: Pace::new(Instant::now()),
+            loading: Arc::default(),
         }
     }
 }
@@ -77,22 +80,53 @@ pub(crate) fn standing_bans(keystore: &Keystore, peer: &NodeId) -> Vec<Digest32>
     banned.into_iter().filter(stands).collect()
 }
 
-/// The state to sign with, checked when it is first used.
+/// The state to sign with, checked when it is first used. It is read on a thread that may wait for
+/// the disk, while nobody else waits.
 ///
 /// # Errors
 /// `PAIR_NOT_READY`: there is none yet, or its file is damaged.
-pub(crate) fn current(node: &Node, peer: &NodeId) -> Result<Arc<PairState>, Refusal> {
-    let mut peers = node.pairs.peers.lock();
-    if let Some(state) = peers.get(peer).and_then(|known| known.current.as_ref()) {
-        return Ok(Arc::clone(state));
+pub(crate) async fn current(node: &Arc<Node>, peer: &NodeId) -> Result<Arc<PairState>, Refusal> {
+    if let Some(state) = node.pairs.in_memory(peer) {
+        return Ok(state);
     }
+    let loading = node.pairs.with(peer, |known| Arc::clone(&known.loading));
+    let _turn = loading.lock().await;
+    loop {
+        if let Some(state) = node.pairs.in_memory(peer) {
+            return Ok(state);
+        }
+        let stored = node.keystore.pairs().current(peer);
+        let generation = stored.ok_or_else(|| not_ready(&node.me, std::slice::from_ref(peer)))?;
+        crate::failpoint::hold("pair.before_load").await;
+        let (reader, of) = (Arc::clone(node), peer.clone());
+        let read = tokio::task::spawn_blocking(move || load(&reader, &of, generation)).await;
+        let read = read.unwrap_or_else(|_| {
+            let message = "reading pair state broke off";
+            Err(Refusal::retry(ErrorCode::Internal, message))
+        });
+        // Each turn of the loop is a set-up that ended meanwhile, and those are bounded.
+        if let Some(state) = keep(node, peer, generation, read)? {
+            return Ok(state);
+        }
+    }
+}
+
+/// Takes in what was read, unless newer state took its place meanwhile: then that is to be read.
+fn keep(
+    node: &Node,
+    peer: &NodeId,
+    generation: Digest32,
+    read: Result<PairState, Refusal>,
+) -> Result<Option<Arc<PairState>>, Refusal> {
+    let mut peers = node.pairs.peers.lock();
     // Under the lock: nobody switches to another generation meanwhile.
-    let stored = node.keystore.pairs().current(peer);
-    let generation = stored.ok_or_else(|| not_ready(&node.me, std::slice::from_ref(peer)))?;
-    let state = Arc::new(load(node, peer, generation)?);
+    if node.keystore.pairs().status(peer, generation) != Some(PairStateStatus::Current) {
+        return Ok(None);
+    }
+    let state = Arc::new(read?);
     let known = peers.entry(peer.clone()).or_default();
     known.current = Some(Arc::clone(&state));
-    Ok(state)
+    Ok(Some(state))
 }
 
 fn load(node: &Node, peer: &NodeId, generation: Digest32) -> Result<PairState, Refusal> {
@@ -198,10 +232,12 @@ fn proceed(node: &Arc<Node>, peer: &NodeId, answered: bool) {
         Step::Wait | Step::Agreed | Step::Blocked => {}
         Step::Switch(generation) => switch(node, peer, generation),
         Step::Drop(generation) => {
+            crate::failpoint::here("pair.before_drop");
             if let Err(error) = node.keystore.pairs().destroy(peer, generation) {
                 tracing::warn!(%peer, %error, "stored pair state could not be destroyed");
                 return;
             }
+            crate::failpoint::here("pair.after_drop");
             tell(node, peer, Occasion::News);
         }
         Step::Propose if answered || node.pairs.is_due(peer) => setup::propose(node, peer),
@@ -272,6 +308,7 @@ fn switch(node: &Arc<Node>, peer: &NodeId, generation: Digest32) {
     match switched {
         Ok(_) => {
             tracing::info!(%peer, %generation, "new pair state");
+            crate::failpoint::here("pair.after_switch");
             metrics::counter!("quorate_pair_states_total", "peer" => peer.to_string()).increment(1);
         }
         Err(error) => tracing::error!(%peer, %error, "new pair state could not be made current"),
@@ -343,6 +380,11 @@ impl PairTable {
     pub(crate) fn without_switches<T>(&self, act: impl FnOnce() -> T) -> T {
         let _peers = self.peers.lock();
         act()
+    }
+
+    fn in_memory(&self, peer: &NodeId) -> Option<Arc<PairState>> {
+        let peers = self.peers.lock();
+        peers.get(peer)?.current.clone()
     }
 
     fn is_due(&self, peer: &NodeId) -> bool {

@@ -200,12 +200,14 @@ impl Keystore {
         let own = Arc::clone(&signer);
         let (bans, torn) = BanList::open(disk(), &layout.bans(), ban_head, own, &limits)?;
         note(layout.bans(), torn);
+        let bans = Arc::new(bans);
         let (pairs, torn) = PairStates::open(pair_states::Parts {
             storage: disk(),
             log: &layout.pairs_index(),
             folder: layout.pairs(),
             master: Arc::clone(&master),
             signer: Arc::clone(&signer),
+            bans: Arc::clone(&bans),
             limits: &limits,
         })?;
         note(layout.pairs_index(), torn);
@@ -223,7 +225,7 @@ impl Keystore {
             damaged: Mutex::new(BTreeMap::new()),
             key_locks: (0..KEY_LOCKS).map(|_| RwLock::new(())).collect(),
             intents: Arc::new(intents),
-            bans: Arc::new(bans),
+            bans,
             pairs: Arc::new(pairs),
             audit: Arc::new(audit),
             _lock: lock,

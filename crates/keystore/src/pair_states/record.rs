@@ -79,10 +79,12 @@ pub enum PairStateStatus {
 pub(super) struct Generation {
     pub(super) status: PairStateStatus,
     pub(super) file: Digest32,
+    /// Which of the pair's changes gave it this status: the higher, the later.
+    pub(super) changed: u64,
 }
 
 /// All that the index says about one peer.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Pair {
     pub(super) generations: BTreeMap<Digest32, Generation>,
     pub(super) current: Option<Digest32>,
@@ -90,6 +92,7 @@ pub(super) struct Pair {
     pub(super) stored: Option<Digest32>,
     /// Lifted bans: the generation, and the intent that lifted it.
     pub(super) lifted: BTreeMap<Digest32, Digest32>,
+    changes: u64,
 }
 
 impl Pair {
@@ -98,8 +101,10 @@ impl Pair {
     }
 
     fn set(&mut self, generation: Digest32, status: PairStateStatus) {
+        self.changes += 1;
         if let Some(known) = self.generations.get_mut(&generation) {
             known.status = status;
+            known.changed = self.changes;
         }
     }
 
@@ -107,9 +112,13 @@ impl Pair {
     pub(super) fn advance(&mut self, generation: Digest32, event: PairEvent) {
         match event {
             PairEvent::Stored(file) => {
-                let status = PairStateStatus::Stored;
-                self.generations
-                    .insert(generation, Generation { status, file });
+                self.changes += 1;
+                let stored = Generation {
+                    status: PairStateStatus::Stored,
+                    file,
+                    changed: self.changes,
+                };
+                self.generations.insert(generation, stored);
                 self.stored = Some(generation);
             }
             PairEvent::Current => {

@@ -19,6 +19,7 @@ mod damage;
 mod fixture;
 mod intents;
 mod master_key;
+mod pair_compaction;
 mod pairs;
 mod shares;
 mod simulated_disk;

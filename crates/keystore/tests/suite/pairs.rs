@@ -107,6 +107,28 @@ fn superseded_state__must_be_gone_after_a_start() {
 }
 
 #[test]
+fn pair_state_that_is_destroyed_while_it_is_read__must_be_no_damage() {
+    let node = Node::new();
+    let (keystore, _) = node.open();
+    let pairs = keystore.pairs();
+    for number in [1, 2] {
+        store(pairs, number).unwrap();
+        switch(pairs, number).unwrap();
+    }
+    let destroying = std::sync::Arc::clone(pairs);
+    node.disk.before_read(move || {
+        destroying.destroy(&node_id("p2"), digest(1)).unwrap();
+    });
+    let opened = pairs.open_state(&node_id("p2"), digest(1));
+    assert!(matches!(
+        opened,
+        Err(KeystoreError::InvalidPairState { .. })
+    ));
+    assert!(keystore.damaged().is_empty(), "nobody must look at it");
+    assert!(opens(pairs, 2));
+}
+
+#[test]
 fn pair_state_on_disk__must_be_sealed_for_its_pair_and_generation() {
     let node = Node::new();
     let (keystore, _) = node.open();

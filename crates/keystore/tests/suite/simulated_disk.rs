@@ -72,6 +72,8 @@ struct World {
     stopped: bool,
     half: bool,
     steps: u64,
+    /// What happens just before the next file is read.
+    before_read: Option<Box<dyn FnOnce() + Send>>,
 }
 
 /// Node 0 is the root folder.
@@ -91,6 +93,7 @@ impl SimulatedDisk {
             stopped: false,
             half: false,
             steps: 0,
+            before_read: None,
         })))
     }
 
@@ -99,6 +102,11 @@ impl SimulatedDisk {
         let mut world = self.world();
         world.left = Some(steps);
         world.half = loss == Loss::HalfOfTheLastWrite;
+    }
+
+    /// Something comes in between before the next file is read.
+    pub(crate) fn before_read(&self, act: impl FnOnce() + Send + 'static) {
+        self.world().before_read = Some(Box::new(act));
     }
 
     pub(crate) fn stopped(&self) -> bool {
@@ -139,6 +147,7 @@ impl SimulatedDisk {
             stopped: false,
             half: false,
             steps: 0,
+            before_read: None,
         })))
     }
 
@@ -334,6 +343,10 @@ impl Storage for SimulatedDisk {
     }
 
     fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        let before = self.world().before_read.take();
+        if let Some(act) = before {
+            act();
+        }
         let bytes = self.world().read(path)?;
         if bytes.len() > limit {
             return Err(ErrorKind::FileTooLarge.into());

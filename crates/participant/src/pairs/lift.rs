@@ -7,7 +7,7 @@ use std::time::Instant;
 use quorate_api::ErrorCode;
 use quorate_audit::{AuditEvent, AuditResult};
 use quorate_intent::{Act, LiftBan, SignedIntent, VerifiedIntent};
-use quorate_keystore::AuditLogError;
+use quorate_keystore::{AuditLogError, PairStateStatus};
 use quorate_types::NodeId;
 
 use super::message::Occasion;
@@ -18,13 +18,14 @@ use crate::node_audit::finish;
 use crate::refusal::Refusal;
 
 /// Verifies an owner's intent by this node's own manifest and record of bans, and lifts the ban
-/// durably. The same intent again changes nothing, until the pair has newer state.
+/// durably. This intent or another for the same generation changes nothing more, and is accepted until
+/// the pair has newer state: who reached one node only comes again with a new one.
 ///
 /// # Errors
 /// [`Refusal`]; nothing was lifted then.
 pub(crate) fn lift(node: &Arc<Node>, signed: &SignedIntent, request: &str) -> Result<(), Refusal> {
     let lifted = verified(node, signed).and_then(|(intent, lift, peer)| {
-        if is_lifted_by(node, &intent, &lift, &peer) {
+        if is_lifted(node, &lift, &peer) {
             return Ok(None);
         }
         admit(node, &lift, &peer)?;
@@ -32,7 +33,9 @@ pub(crate) fn lift(node: &Arc<Node>, signed: &SignedIntent, request: &str) -> Re
         let begun = audit.begin(event(&intent, &peer, &lift, request))?.wait();
         let begun = begun.map_err(|error| Refusal::from(AuditLogError::Log(error)))?;
         let pairs = node.keystore.pairs();
+        crate::failpoint::here("pair.before_lift");
         let done = pairs.lift(&peer, lift.generation, intent.digest());
+        crate::failpoint::here("pair.after_lift");
         let result = match &done {
             Ok(()) => AuditResult::Succeeded,
             Err(_) => AuditResult::Failed,
@@ -83,13 +86,13 @@ fn verified(
     Ok((intent, lift, peer))
 }
 
-/// Whether this very intent lifted the ban, and the pair still waits for new state.
-fn is_lifted_by(node: &Node, intent: &VerifiedIntent, lift: &LiftBan, peer: &NodeId) -> bool {
+/// Whether an owner lifted this ban before, and no newer state took the generation's place.
+fn is_lifted(node: &Node, lift: &LiftBan, peer: &NodeId) -> bool {
+    use PairStateStatus::{Destroyed, Superseded};
     let pairs = node.keystore.pairs();
-    pairs.lifted_by(peer, lift.generation) == Some(intent.digest())
-        && pairs
-            .current(peer)
-            .is_none_or(|current| current == lift.generation)
+    let status = pairs.status(peer, lift.generation);
+    let is_past = matches!(status, Some(Superseded | Destroyed));
+    !is_past && pairs.lifted_by(peer, lift.generation).is_some()
 }
 
 /// The ban stands: the act is about the state as it is now (row D14).

@@ -55,6 +55,7 @@ pub(super) fn propose(node: &Arc<Node>, peer: &NodeId) {
         allowed
     });
     if proposes {
+        crate::failpoint::here("pair.before_propose");
         node.send(peer, link_message::pair(&PairMessage::Propose { nonce }));
     } else {
         tracing::debug!(%peer, "no new pair state is proposed now");
@@ -84,6 +85,7 @@ pub(super) fn proposed(node: &Arc<Node>, peer: &NodeId, nonce: [u8; 16]) {
         node.send(peer, link_message::pair(&PairMessage::Decline { nonce }));
         return;
     }
+    crate::failpoint::here("pair.before_accept");
     node.send(
         peer,
         link_message::pair(&PairMessage::Accept { nonce, own }),

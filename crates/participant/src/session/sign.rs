@@ -181,7 +181,7 @@ async fn admit(
         .usable(&statement.protocol, statement.algorithm)
         .map_err(|e| Refusal::retry(ErrorCode::UnknownProtocol, e))?;
     check_fee(node, statement, &effect)?;
-    let states = states(node, &held, &signers)?;
+    let states = states(node, &held, &signers).await?;
     let admitted = Admitted {
         held,
         signers,
@@ -244,7 +244,7 @@ fn check_bans(node: &Node, admitted: &Admitted) -> Result<(), Refusal> {
 }
 
 /// The current state with each other signer, where the protocol has such state.
-fn states(node: &Node, held: &HeldKey, signers: &SignerSet) -> Result<Pairs, Refusal> {
+async fn states(node: &Arc<Node>, held: &HeldKey, signers: &SignerSet) -> Result<Pairs, Refusal> {
     let mut states = Pairs::new();
     if !held.engine.has_pair_state() {
         return Ok(states);
@@ -253,7 +253,7 @@ fn states(node: &Node, held: &HeldKey, signers: &SignerSet) -> Result<Pairs, Ref
     for index in signers.iter() {
         match committee.node(index) {
             Some(peer) if *peer != node.me => {
-                states.insert(index, pairs::current(node, peer)?);
+                states.insert(index, pairs::current(node, peer).await?);
             }
             _ => {}
         }

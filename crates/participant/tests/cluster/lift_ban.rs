@@ -106,6 +106,9 @@ async fn c12_d11_d14_ban__must_end_by_new_state_alone_which_an_owner_allows_at_b
     // One node is not enough: the other takes no part in new state.
     assert_eq!(lift_at(&mut doubles[VICTIM], &lift).await, "");
     assert_eq!(lift_at(&mut doubles[VICTIM], &lift).await, "", "sent again");
+    let another = cluster.owner.lift_ban(p1, p3, generation).unwrap();
+    let answer = lift_at(&mut doubles[VICTIM], &another).await;
+    assert_eq!(answer, "", "by another intent");
     assert_banned(&cluster, &mut doubles, &key, 10).await;
     restart(&mut cluster, &mut doubles, &[VICTIM, LIAR]).await;
     assert_banned(&cluster, &mut doubles, &other, 20).await;

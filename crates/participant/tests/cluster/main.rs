@@ -28,6 +28,8 @@ mod key_generation_attacks;
 #[cfg(feature = "danger_byzantine")]
 mod lift_ban;
 mod links_awaited;
+#[cfg(feature = "danger_byzantine")]
+mod pair_crashes;
 mod pair_states;
 mod relay;
 mod revocation;
