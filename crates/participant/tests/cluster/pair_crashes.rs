@@ -133,6 +133,18 @@ impl Pair {
         }
     }
 
+    /// Which node is the first to die at a place that its script names.
+    async fn first_dead(&self) -> usize {
+        let is_dead = |cluster: &Cluster, position| {
+            let log = cluster.log(position).unwrap();
+            let last = log.lines().last().unwrap_or_default();
+            last.contains("failpoint")
+        };
+        let one_is = |cluster: &Cluster| Ok(is_dead(cluster, LOWER) || is_dead(cluster, HIGHER));
+        self.cluster.eventually("a death", one_is).await.unwrap();
+        usize::from(!is_dead(&self.cluster, LOWER))
+    }
+
     /// Waits for the death of a node at the place that its script names, and brings it back honest.
     async fn revive(&mut self, position: usize, place: &str) {
         self.cluster.wait_for_exit(position).await.unwrap();
@@ -246,25 +258,24 @@ async fn a_crash_anywhere_in_the_set_up_of_a_pair__must_end_in_one_generation_of
 async fn crashes_of_both_nodes_in_the_set_up_of_a_pair__must_end_in_one_generation_of_both() {
     let mut pair = Pair::start().await;
     let mut generation = pair.recovers("", "at the start").await;
-    // Who dies first, where, and where the other dies, then or when the first is back.
+    // Where the lower and where the higher dies. Whoever does not get there before the other is dead
+    // gets there when it is back.
     let deaths = [
-        (LOWER, "pair.before_store", "pair.before_store"),
-        (HIGHER, "pair.after_store", "pair.after_store"),
-        (LOWER, "pair.before_switch", "pair.before_switch"),
-        (LOWER, "pair.after_switch", "pair.before_switch"),
-        (HIGHER, "pair.after_switch", "pair.after_switch"),
+        ["pair.before_store", "pair.before_store"],
+        ["pair.after_store", "pair.after_store"],
+        ["pair.before_switch", "pair.before_switch"],
+        ["pair.after_switch", "pair.before_switch"],
+        ["pair.before_switch", "pair.after_switch"],
+        ["pair.after_switch", "pair.after_switch"],
     ];
-    for (first, place, place_of_other) in deaths {
-        let what = format!("{first} dies at {place}, the other at {place_of_other}");
-        let (one, two) = (format!("die {place}"), format!("die {place_of_other}"));
-        let scripts = if first == LOWER {
-            [one.as_str(), two.as_str()]
-        } else {
-            [two.as_str(), one.as_str()]
-        };
-        pair.lose_state(LOWER, scripts);
-        pair.revive(first, place).await;
-        pair.revive(1 - first, place_of_other).await;
+    for places in deaths {
+        let what = format!("they die at {places:?}");
+        let scripts = places.map(|place| format!("die {place}"));
+        pair.lose_state(LOWER, [&scripts[LOWER], &scripts[HIGHER]]);
+        let first = pair.first_dead().await;
+        for position in [first, 1 - first] {
+            pair.revive(position, places[position]).await;
+        }
         pair.connect().await;
         generation = pair.recovers(&generation, &what).await;
     }
