@@ -40,15 +40,61 @@ const BASE: [[u64; 4]; 2] = [
 ];
 
 /// Multiples of the base point.
-#[cfg(target_arch = "x86_64")]
-static BASE_TABLE: LazyLock<Option<Box<table::Table>>> = LazyLock::new(|| table(&BASE));
+static BASE_TABLE: LazyLock<Option<WideTable>> = LazyLock::new(|| WideTable::new(&BASE));
 
-/// The table of a point, where the processor has the instructions.
+/// A table of multiples, which there is only where the processor has the instructions.
+pub(crate) struct WideTable {
+    #[cfg(target_arch = "x86_64")]
+    table: Box<table::Table>,
+}
+
 #[cfg(target_arch = "x86_64")]
-fn table([x, y]: &[[u64; 4]; 2]) -> Option<Box<table::Table>> {
-    // SAFETY: the processor has what the function is compiled for.
-    #[allow(unsafe_code, reason = "eight points at once")]
-    has_instructions().then(|| unsafe { table::Table::new(x, y) })
+impl WideTable {
+    /// - Coordinates below p of a point of the curve.
+    pub(crate) fn new([x, y]: &[[u64; 4]; 2]) -> Option<Self> {
+        // SAFETY: the processor has what the function is compiled for.
+        #[allow(unsafe_code, reason = "eight points at once")]
+        has_instructions().then(|| Self {
+            table: unsafe { table::Table::new(x, y) },
+        })
+    }
+
+    /// Coordinates of `factor` times the point; zeros for the identity.
+    fn multiple(&self, factor: &Residue) -> [[u64; 4]; 2] {
+        let digits = Zeroizing::new(digits(factor));
+        // SAFETY: there is a table, so the processor has what the functions are compiled for.
+        #[allow(unsafe_code, reason = "eight points at once")]
+        unsafe {
+            self.table.multiple(&digits, None).over_lanes().first()
+        }
+    }
+
+    /// Coordinates of `base` times the base point plus `factor` times the point; zeros for the identity.
+    pub(crate) fn sum(&self, base: &Residue, factor: &Residue) -> Option<[[u64; 4]; 2]> {
+        let first = &BASE_TABLE.as_ref()?.table;
+        // SAFETY: there is a table, so the processor has what the functions are compiled for.
+        #[allow(unsafe_code, reason = "eight points at once")]
+        unsafe {
+            let sum = first.multiple(&digits(base), None);
+            let sum = self.table.multiple(&digits(factor), Some(sum));
+            Some(sum.over_lanes().first())
+        }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+impl WideTable {
+    pub(crate) fn new(_: &[[u64; 4]; 2]) -> Option<Self> {
+        None
+    }
+
+    fn multiple(&self, _: &Residue) -> [[u64; 4]; 2] {
+        [[0; 4]; 2]
+    }
+
+    pub(crate) fn sum(&self, _: &Residue, _: &Residue) -> Option<[[u64; 4]; 2]> {
+        None
+    }
 }
 
 /// If this processor has the instructions.
@@ -61,20 +107,9 @@ fn has_instructions() -> bool {
 
 /// `factor · G` in time that does not depend on `factor`. `None` for zero, where the processor cannot,
 /// and if what was computed is no point of the curve.
-#[cfg_attr(
-    not(target_arch = "x86_64"),
-    allow(unused_variables, reason = "there is none")
-)]
 pub(crate) fn multiply_wide(factor: &Residue) -> Option<PublicKey> {
-    #[cfg(target_arch = "x86_64")]
-    if let Some(table) = BASE_TABLE.as_deref() {
-        let digits = Zeroizing::new(digits(factor));
-        // SAFETY: there is a table, so the processor has what the functions are compiled for.
-        #[allow(unsafe_code, reason = "eight points at once")]
-        let coordinates = unsafe { table.multiple(&digits, None).over_lanes().first() };
-        return point(&coordinates);
-    }
-    None
+    let table = BASE_TABLE.as_ref()?;
+    point(&table.multiple(factor))
 }
 
 /// `2²⁵⁶ − 1` modulo the group order.
@@ -106,9 +141,8 @@ fn factor_of_digits(digits: &Residue) -> Residue {
 fn point(coordinates: &[[u64; 4]; 2]) -> Option<PublicKey> {
     let mut bytes = [4; 65];
     let (_, places) = bytes.split_at_mut(1);
-    let words = coordinates.iter().flat_map(|number| number.iter().rev());
-    for (place, word) in places.as_chunks_mut::<8>().0.iter_mut().zip(words) {
-        *place = word.to_be_bytes();
+    for (place, number) in places.as_chunks_mut::<32>().0.iter_mut().zip(coordinates) {
+        *place = Residue(*number).to_be_bytes();
     }
     PublicKey::from_byte_array_uncompressed(bytes).ok()
 }
