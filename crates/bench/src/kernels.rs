@@ -6,7 +6,7 @@ use std::hint::black_box;
 use anyhow::{Result, ensure};
 use quorate_kernels::{
     CheckHash, Corrections, Group, KnownPoint, Residue, Row, SIDE_BY_SIDE, Tccr, Triple, combine,
-    correct, multiply_base, portable, transpose,
+    correct, multiply_base, multiply_base_many, portable, transpose,
 };
 use quorate_verify::{EcdsaSignature, recover_ecdsa, verify_bip340, verify_ecdsa, verify_ed25519};
 use rand_chacha::ChaCha20Rng;
@@ -155,6 +155,9 @@ fn points(bench: &mut Bench<'_>, rng: &mut ChaCha20Rng) -> Result<()> {
     ensure!(multiply_base(&scalar) == slow, "the base point is wrong");
     bench.row(OURS, "multiple of the base point", || {
         black_box(multiply_base(black_box(&scalar)));
+    })?;
+    bench.row(OURS, "three multiples of the base point", || {
+        black_box(multiply_base_many(black_box(&[&scalar; 3])));
     })?;
     bench.row("libsecp256k1", "multiple of the base point", || {
         black_box(portable::multiply_base(black_box(&scalar)));

@@ -23,6 +23,12 @@ const EXPECTED: &[(&str, &str, &str, &[&str])] = &[
         &[],
     ),
     ("kernels", "quorate", "multiple of the base point", &[]),
+    (
+        "kernels",
+        "quorate",
+        "three multiples of the base point",
+        &[],
+    ),
     ("kernels", "libsecp256k1", "multiple of the base point", &[]),
     (
         "kernels",

@@ -15,13 +15,17 @@ mod table;
 
 use std::sync::{LazyLock, OnceLock};
 
-use secp256k1::PublicKey;
+use secp256k1::{PublicKey, SecretKey};
 use zeroize::Zeroizing;
 
+use crate::base_point::multiply_by_library;
 use crate::residue::{COMPLEMENT, ORDER, Residue, add, mask};
 
 /// The prime of the field, least significant word first.
 pub(crate) const FIELD: [u64; 4] = [0xffff_fffe_ffff_fc2f, u64::MAX, u64::MAX, u64::MAX];
+
+/// Multiples that share an inversion.
+pub(crate) const TOGETHER: usize = 8;
 
 /// The base point (SEC 2 §2.4.1): x and y.
 const BASE: [[u64; 4]; 2] = [
@@ -69,6 +73,22 @@ impl WideTable {
         }
     }
 
+    /// [`Self::multiple`] of at most [`TOGETHER`] factors. If one is zero, all are zeros.
+    fn multiples(&self, factors: &[Residue]) -> [[[u64; 4]; 2]; TOGETHER] {
+        let mut all = Zeroizing::new([[0; 4]; TOGETHER]);
+        for (digits, factor) in all.iter_mut().zip(factors) {
+            *digits = self::digits(factor);
+        }
+        let used = all.get(..factors.len()).unwrap_or_default();
+        let mut out = [[[0; 4]; 2]; TOGETHER];
+        // SAFETY: there is a table, so the processor has what the function is compiled for.
+        #[allow(unsafe_code, reason = "eight points at once")]
+        unsafe {
+            self.table.multiples(used, &mut out);
+        }
+        out
+    }
+
     /// Coordinates of `base` times the base point plus `factor` times the point; zeros for the identity.
     pub(crate) fn sum(&self, base: &Residue, factor: &Residue) -> Option<[[u64; 4]; 2]> {
         let first = &BASE_TABLE.as_ref()?.table;
@@ -92,6 +112,10 @@ impl WideTable {
         [[0; 4]; 2]
     }
 
+    fn multiples(&self, _: &[Residue]) -> [[[u64; 4]; 2]; TOGETHER] {
+        [[[0; 4]; 2]; TOGETHER]
+    }
+
     pub(crate) fn sum(&self, _: &Residue, _: &Residue) -> Option<[[u64; 4]; 2]> {
         None
     }
@@ -110,6 +134,14 @@ fn has_instructions() -> bool {
 pub(crate) fn multiply_wide(factor: &Residue) -> Option<PublicKey> {
     let table = BASE_TABLE.as_ref()?;
     point(&table.multiple(factor))
+}
+
+/// [`multiply_wide`] of at most [`TOGETHER`] factors, in their order. If one is zero, none is there.
+pub(crate) fn multiply_many_wide(factors: &[Residue]) -> [Option<PublicKey>; TOGETHER] {
+    let Some(table) = BASE_TABLE.as_ref() else {
+        return [None; TOGETHER];
+    };
+    table.multiples(factors).map(|found| point(&found))
 }
 
 /// `2²⁵⁶ − 1` modulo the group order.
@@ -150,7 +182,7 @@ fn point(coordinates: &[[u64; 4]; 2]) -> Option<PublicKey> {
 /// Whether the wide function is there and has passed its self-test, which runs once.
 pub(crate) fn wide_is_used() -> bool {
     static IS_USED: OnceLock<bool> = OnceLock::new();
-    *IS_USED.get_or_init(|| passes_multiply(multiply_wide))
+    *IS_USED.get_or_init(|| passes_multiply(multiply_wide) && passes_many(multiply_many_wide))
 }
 
 /// Factors of the self-test: edges, all digits alike, and three without a pattern.
@@ -172,12 +204,25 @@ fn test_factors() -> Vec<Residue> {
 /// The self-test: whether a function computes what libsecp256k1 does.
 fn passes_multiply(multiply: impl Fn(&Residue) -> Option<PublicKey>) -> bool {
     test_factors().iter().all(|factor| {
-        let scalar = secp256k1::SecretKey::from_secret_bytes(factor.to_be_bytes());
-        let expected = scalar
-            .ok()
-            .map(|scalar| crate::base_point::multiply_by_library(&scalar));
+        let expected = by_library(factor);
         expected.is_some() && multiply(factor) == expected
     })
+}
+
+/// The self-test for several at once.
+fn passes_many(multiply: impl Fn(&[Residue]) -> [Option<PublicKey>; TOGETHER]) -> bool {
+    let factors = test_factors();
+    let mut groups = factors.chunks(TOGETHER).chain(factors.chunks(3).take(1));
+    groups.all(|group| {
+        let found = multiply(group);
+        let mut pairs = group.iter().zip(&found);
+        pairs.all(|(factor, found)| found.is_some() && *found == by_library(factor))
+    })
+}
+
+fn by_library(factor: &Residue) -> Option<PublicKey> {
+    let scalar = SecretKey::from_secret_bytes(factor.to_be_bytes()).ok()?;
+    Some(multiply_by_library(&scalar))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! - [`Tccr`]: tweakable circular correlation-robust hashing by AES-128.
 //! - [`transpose()`]: rows of bits to columns of 128.
 //! - [`CheckHash`]: the linear universal hash that OT extension is checked with.
-//! - [`multiply_base`]: multiples of the base point of secp256k1, from a table.
+//! - [`multiply_base`] and [`multiply_base_many`]: multiples of the base point of secp256k1, from a table.
 //! - [`KnownPoint`]: what verification of signatures computes under a public key that is met often.
 //! - [`correct`] and [`combine`]: the numbers of all OTs of a product, eight OTs at a time.
 //! - [`Residue`] and [`WideSum`]: numbers modulo the order of secp256k1, and sums of products that
@@ -45,7 +45,7 @@ mod transpose;
 mod triples;
 mod wide_sum;
 
-pub use base_point::multiply_base;
+pub use base_point::{multiply_base, multiply_base_many};
 pub use check_hash::{Check, CheckHash, Row};
 pub use known_point::{Coordinates, KnownPoint};
 pub use residue::{Residue, mask};

@@ -52,6 +52,15 @@ impl Affine {
 }
 
 impl Point {
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn identity() -> Self {
+        Self {
+            x: Field::zero(),
+            y: Field::one(),
+            z: Field::zero(),
+        }
+    }
+
     /// Algorithm 7.
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(super) fn plus(&self, other: &Self) -> Self {

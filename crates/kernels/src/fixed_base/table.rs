@@ -7,9 +7,9 @@
 
 use std::arch::x86_64::*;
 
-use super::FIELD;
 use super::field::Field;
 use super::point::{Affine, Point};
+use super::{FIELD, TOGETHER};
 use crate::inverse::{Modulus, inverse};
 use crate::lanes::all;
 
@@ -56,6 +56,17 @@ impl Table {
             *place = affine;
         }
         table
+    }
+
+    /// Coordinates of the multiple that the digits stand for, for each of at most [`TOGETHER`] numbers.
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    pub(super) fn multiples(&self, digits: &[[u64; 4]], out: &mut [[[u64; 4]; 2]]) {
+        let mut points = [Point::identity(); TOGETHER];
+        for (point, digits) in points.iter_mut().zip(digits) {
+            *point = self.multiple(digits, None).over_lanes();
+        }
+        let number = digits.len().min(TOGETHER);
+        firsts(&points[..number], out);
     }
 
     /// Adds the multiple that the digits stand for, each lane its part of it.
@@ -129,5 +140,26 @@ impl Point {
         let z = Field::everywhere(&inverse(&self.z.first(), &PRIME));
         let (x, y) = (self.x.times(&z), self.y.times(&z));
         [x.carried().first(), y.carried().first()]
+    }
+}
+
+/// [`Point::first`] of several points that are the same in each lane, by one inversion. If one is the
+/// identity, all of them seem to be.
+///
+/// - `points`: at most [`TOGETHER`].
+#[target_feature(enable = "avx512f,avx512ifma")]
+fn firsts(points: &[Point], out: &mut [[[u64; 4]; 2]]) {
+    let mut product = Field::one();
+    let mut before = [product; TOGETHER];
+    for (point, before) in points.iter().zip(&mut before) {
+        *before = product;
+        product = product.times(&point.z).carried();
+    }
+    let mut left = Field::everywhere(&inverse(&product.first(), &PRIME));
+    for ((point, before), out) in points.iter().zip(&before).zip(out).rev() {
+        let z = left.times(before).carried();
+        left = left.times(&point.z).carried();
+        let (x, y) = (point.x.times(&z), point.y.times(&z));
+        *out = [x.carried().first(), y.carried().first()];
     }
 }

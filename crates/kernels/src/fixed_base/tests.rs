@@ -4,10 +4,9 @@ use k256::elliptic_curve::PrimeField;
 use k256::elliptic_curve::sec1::ToSec1Point as _;
 use k256::{ProjectivePoint, Scalar};
 use proptest::prelude::*;
-use secp256k1::SecretKey;
 
 use super::*;
-use crate::base_point::{multiply_base, multiply_by_library};
+use crate::base_point::multiply_base;
 use crate::self_test::is_tested;
 
 fn secret(factor: &Residue) -> SecretKey {
@@ -88,13 +87,26 @@ fn multiple__should_be_right_for_edges() {
 
 #[test]
 fn multiple__must_not_be_there_for_zero() {
-    assert!(multiply_wide(&Residue::default()).is_none());
+    let (zero, one) = (Residue::default(), Residue([1, 0, 0, 0]));
+    assert!(multiply_wide(&zero).is_none());
+    assert_eq!(multiply_many_wide(&[one, zero, one]), [None; TOGETHER]);
 }
 
 #[test]
 fn self_test__must_refuse_one_wrong_multiple_and_nothing_else() {
-    let by_library = |factor: &Residue| Some(multiply_by_library(&secret(factor)));
     assert!(passes_multiply(by_library));
+    let many = |factors: &[Residue]| {
+        std::array::from_fn(|at| by_library(factors.get(at).unwrap_or(&Residue::default())))
+    };
+    assert!(passes_many(many));
+    assert!(!passes_many(|_| [None; TOGETHER]));
+    for at in 0..TOGETHER {
+        assert!(!passes_many(|factors| {
+            let mut found = many(factors);
+            found[at] = found[at].map(|point| point.negate());
+            found
+        }));
+    }
     assert!(!passes_multiply(|_| None));
     for wrong in test_factors() {
         assert!(!passes_multiply(|factor| {
