@@ -69,7 +69,7 @@ impl WideTable {
         // SAFETY: there is a table, so the processor has what the functions are compiled for.
         #[allow(unsafe_code, reason = "eight points at once")]
         unsafe {
-            self.table.multiple(&digits, None).over_lanes().first()
+            self.table.multiple(&digits).over_lanes().first()
         }
     }
 
@@ -95,8 +95,8 @@ impl WideTable {
         // SAFETY: there is a table, so the processor has what the functions are compiled for.
         #[allow(unsafe_code, reason = "eight points at once")]
         unsafe {
-            let sum = first.multiple(&digits(base), None);
-            let sum = self.table.multiple(&digits(factor), Some(sum));
+            let mut sum = first.multiple(&digits(base));
+            self.table.add_multiple(&mut sum, &digits(factor));
             Some(sum.over_lanes().first())
         }
     }
@@ -123,10 +123,15 @@ impl WideTable {
 
 /// If this processor has the instructions.
 #[cfg(target_arch = "x86_64")]
-fn has_instructions() -> bool {
+pub(crate) fn has_instructions() -> bool {
     is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512ifma")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) const fn has_instructions() -> bool {
+    false
 }
 
 /// `factor · G` in time that does not depend on `factor`. `None` for zero, where the processor cannot,

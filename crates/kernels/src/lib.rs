@@ -31,7 +31,7 @@ mod base_point;
 mod check_hash;
 #[cfg_attr(
     not(target_arch = "x86_64"),
-    allow(dead_code, reason = "there is no wide function")
+    allow(dead_code, unused_imports, reason = "there is no wide function")
 )]
 mod fixed_base;
 mod inverse;
