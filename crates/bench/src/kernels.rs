@@ -5,8 +5,8 @@ use std::hint::black_box;
 
 use anyhow::{Result, ensure};
 use quorate_kernels::{
-    CheckHash, Corrections, Group, Residue, Row, SIDE_BY_SIDE, Tccr, Triple, combine, correct,
-    multiply_base, portable, transpose,
+    CheckHash, Corrections, Group, KnownPoint, Residue, Row, SIDE_BY_SIDE, Tccr, Triple, combine,
+    correct, multiply_base, multiply_base_many, portable, transpose,
 };
 use quorate_verify::{EcdsaSignature, recover_ecdsa, verify_bip340, verify_ecdsa, verify_ed25519};
 use rand_chacha::ChaCha20Rng;
@@ -29,6 +29,8 @@ const SHORT: [u8; 32] = [
 ];
 /// Bytes of one message of corrections, which is hashed once: 416 · 3 · 32.
 const LONG: usize = 39_936;
+/// Verifications after which a key has a table, and more.
+const OFTEN: usize = 40;
 
 pub(crate) fn measure(effort: Effort, stage: &mut Stage, report: &mut EngineReport) -> Result<()> {
     let mut bench = Bench { effort, report };
@@ -154,6 +156,9 @@ fn points(bench: &mut Bench<'_>, rng: &mut ChaCha20Rng) -> Result<()> {
     bench.row(OURS, "multiple of the base point", || {
         black_box(multiply_base(black_box(&scalar)));
     })?;
+    bench.row(OURS, "three multiples of the base point", || {
+        black_box(multiply_base_many(black_box(&[&scalar; 3])));
+    })?;
     bench.row("libsecp256k1", "multiple of the base point", || {
         black_box(portable::multiply_base(black_box(&scalar)));
     })?;
@@ -185,21 +190,39 @@ fn signatures(bench: &mut Bench<'_>, rng: &mut ChaCha20Rng) -> Result<()> {
     let digest: [u8; 32] = bytes(rng);
     let key = PublicKey::from_secret_key(&secret).serialize();
     let compact = secp256k1::ecdsa::sign(Message::from_digest(digest), &secret).serialize_compact();
-    verify_ecdsa(&key, &digest, &compact)?;
-    bench.row(OURS, "ECDSA verified", || {
-        let _ = black_box(verify_ecdsa(black_box(&key), &digest, &compact));
+    let message = Message::from_digest(digest);
+    let parsed = secp256k1::ecdsa::Signature::from_compact(&compact)?;
+    bench.row("libsecp256k1", "ECDSA verified", || {
+        let key = PublicKey::from_byte_array_compressed(black_box(key));
+        let _ = black_box(key.map(|key| secp256k1::ecdsa::verify(&parsed, message, &key)));
     })?;
     let signature = EcdsaSignature::find(&key, &digest, compact)?;
     ensure!(recover_ecdsa(&digest, &signature)? == key, "another key");
     bench.row(OURS, "ECDSA recovered", || {
         let _ = black_box(recover_ecdsa(black_box(&digest), &signature));
     })?;
-
     let pair = Keypair::from_secret_key(&secret);
-    let signature = *pair.sign_schnorr_no_aux_rand(&digest).as_byte_array();
-    verify_bip340(&key, &digest, &signature)?;
-    bench.row(OURS, "BIP340 verified", || {
-        let _ = black_box(verify_bip340(black_box(&key), &digest, &signature));
+    let schnorr = *pair.sign_schnorr_no_aux_rand(&digest).as_byte_array();
+    let (x_only, _) = pair.x_only_public_key();
+    let parsed = secp256k1::schnorr::Signature::from_byte_array(schnorr);
+    bench.row("libsecp256k1", "BIP340 verified", || {
+        let _ = black_box(x_only.verify(black_box(&digest), &parsed));
+    })?;
+
+    // From here on the key has a table.
+    for _ in 0..OFTEN {
+        verify_ecdsa(&key, &digest, &compact)?;
+    }
+    bench.row(OURS, "ECDSA verified, known key", || {
+        let _ = black_box(signature.verify(black_box(&key), &digest));
+    })?;
+    verify_bip340(&key, &digest, &schnorr)?;
+    bench.row(OURS, "BIP340 verified, known key", || {
+        let _ = black_box(verify_bip340(black_box(&key), &digest, &schnorr));
+    })?;
+    let point = PublicKey::from_secret_key(&secret);
+    bench.row(OURS, "table of a public key", || {
+        black_box(KnownPoint::new(black_box(&point)));
     })?;
 
     let signer = ed25519_dalek::SigningKey::from_bytes(&bytes(rng));

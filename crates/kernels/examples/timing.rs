@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use quorate_kernels::{
     CheckHash, Corrections, Group, Residue, Row, SIDE_BY_SIDE, Tccr, Triple, TripleBytes, WideSum,
-    combine, correct, in_use, multiply_base, portable, transpose,
+    combine, correct, in_use, multiply_base, multiply_base_many, portable, transpose,
 };
 use secp256k1::{PublicKey, SecretKey};
 
@@ -209,6 +209,11 @@ fn main() {
     };
     report("multiple of the base point", multiplied(multiply_base));
     report("  (portable)", multiplied(portable::multiply_base));
+    let together = |scalar: &SecretKey| {
+        let points = multiply_base_many(&[scalar; 3]);
+        points[2]
+    };
+    report("three of them together", multiplied(together));
 }
 
 /// Groups of OTs that the rows of products work on.

@@ -15,13 +15,17 @@ mod table;
 
 use std::sync::{LazyLock, OnceLock};
 
-use secp256k1::PublicKey;
+use secp256k1::{PublicKey, SecretKey};
 use zeroize::Zeroizing;
 
+use crate::base_point::multiply_by_library;
 use crate::residue::{COMPLEMENT, ORDER, Residue, add, mask};
 
 /// The prime of the field, least significant word first.
 pub(crate) const FIELD: [u64; 4] = [0xffff_fffe_ffff_fc2f, u64::MAX, u64::MAX, u64::MAX];
+
+/// Multiples that share an inversion.
+pub(crate) const TOGETHER: usize = 8;
 
 /// The base point (SEC 2 §2.4.1): x and y.
 const BASE: [[u64; 4]; 2] = [
@@ -40,41 +44,109 @@ const BASE: [[u64; 4]; 2] = [
 ];
 
 /// Multiples of the base point.
-#[cfg(target_arch = "x86_64")]
-static BASE_TABLE: LazyLock<Option<Box<table::Table>>> = LazyLock::new(|| table(&BASE));
+static BASE_TABLE: LazyLock<Option<WideTable>> = LazyLock::new(|| WideTable::new(&BASE));
 
-/// The table of a point, where the processor has the instructions.
+/// A table of multiples, which there is only where the processor has the instructions.
+pub(crate) struct WideTable {
+    #[cfg(target_arch = "x86_64")]
+    table: Box<table::Table>,
+}
+
 #[cfg(target_arch = "x86_64")]
-fn table([x, y]: &[[u64; 4]; 2]) -> Option<Box<table::Table>> {
-    // SAFETY: the processor has what the function is compiled for.
-    #[allow(unsafe_code, reason = "eight points at once")]
-    has_instructions().then(|| unsafe { table::Table::new(x, y) })
+impl WideTable {
+    /// - Coordinates below p of a point of the curve.
+    pub(crate) fn new([x, y]: &[[u64; 4]; 2]) -> Option<Self> {
+        // SAFETY: the processor has what the function is compiled for.
+        #[allow(unsafe_code, reason = "eight points at once")]
+        has_instructions().then(|| Self {
+            table: unsafe { table::Table::new(x, y) },
+        })
+    }
+
+    /// Coordinates of `factor` times the point; zeros for the identity.
+    fn multiple(&self, factor: &Residue) -> [[u64; 4]; 2] {
+        let digits = Zeroizing::new(digits(factor));
+        // SAFETY: there is a table, so the processor has what the functions are compiled for.
+        #[allow(unsafe_code, reason = "eight points at once")]
+        unsafe {
+            self.table.multiple(&digits).over_lanes().first()
+        }
+    }
+
+    /// [`Self::multiple`] of at most [`TOGETHER`] factors. If one is zero, all are zeros.
+    fn multiples(&self, factors: &[Residue]) -> [[[u64; 4]; 2]; TOGETHER] {
+        let mut all = Zeroizing::new([[0; 4]; TOGETHER]);
+        for (digits, factor) in all.iter_mut().zip(factors) {
+            *digits = self::digits(factor);
+        }
+        let used = all.get(..factors.len()).unwrap_or_default();
+        let mut out = [[[0; 4]; 2]; TOGETHER];
+        // SAFETY: there is a table, so the processor has what the function is compiled for.
+        #[allow(unsafe_code, reason = "eight points at once")]
+        unsafe {
+            self.table.multiples(used, &mut out);
+        }
+        out
+    }
+
+    /// Coordinates of `base` times the base point plus `factor` times the point; zeros for the identity.
+    pub(crate) fn sum(&self, base: &Residue, factor: &Residue) -> Option<[[u64; 4]; 2]> {
+        let first = &BASE_TABLE.as_ref()?.table;
+        // SAFETY: there is a table, so the processor has what the functions are compiled for.
+        #[allow(unsafe_code, reason = "eight points at once")]
+        unsafe {
+            let mut sum = first.multiple(&digits(base));
+            self.table.add_multiple(&mut sum, &digits(factor));
+            Some(sum.over_lanes().first())
+        }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+impl WideTable {
+    pub(crate) fn new(_: &[[u64; 4]; 2]) -> Option<Self> {
+        None
+    }
+
+    fn multiple(&self, _: &Residue) -> [[u64; 4]; 2] {
+        [[0; 4]; 2]
+    }
+
+    fn multiples(&self, _: &[Residue]) -> [[[u64; 4]; 2]; TOGETHER] {
+        [[[0; 4]; 2]; TOGETHER]
+    }
+
+    pub(crate) fn sum(&self, _: &Residue, _: &Residue) -> Option<[[u64; 4]; 2]> {
+        None
+    }
 }
 
 /// If this processor has the instructions.
 #[cfg(target_arch = "x86_64")]
-fn has_instructions() -> bool {
+pub(crate) fn has_instructions() -> bool {
     is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512ifma")
 }
 
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) const fn has_instructions() -> bool {
+    false
+}
+
 /// `factor · G` in time that does not depend on `factor`. `None` for zero, where the processor cannot,
 /// and if what was computed is no point of the curve.
-#[cfg_attr(
-    not(target_arch = "x86_64"),
-    allow(unused_variables, reason = "there is none")
-)]
 pub(crate) fn multiply_wide(factor: &Residue) -> Option<PublicKey> {
-    #[cfg(target_arch = "x86_64")]
-    if let Some(table) = BASE_TABLE.as_deref() {
-        let digits = Zeroizing::new(digits(factor));
-        // SAFETY: there is a table, so the processor has what the functions are compiled for.
-        #[allow(unsafe_code, reason = "eight points at once")]
-        let coordinates = unsafe { table.multiple(&digits, None).over_lanes().first() };
-        return point(&coordinates);
-    }
-    None
+    let table = BASE_TABLE.as_ref()?;
+    point(&table.multiple(factor))
+}
+
+/// [`multiply_wide`] of at most [`TOGETHER`] factors, in their order. If one is zero, none is there.
+pub(crate) fn multiply_many_wide(factors: &[Residue]) -> [Option<PublicKey>; TOGETHER] {
+    let Some(table) = BASE_TABLE.as_ref() else {
+        return [None; TOGETHER];
+    };
+    table.multiples(factors).map(|found| point(&found))
 }
 
 /// `2²⁵⁶ − 1` modulo the group order.
@@ -106,9 +178,8 @@ fn factor_of_digits(digits: &Residue) -> Residue {
 fn point(coordinates: &[[u64; 4]; 2]) -> Option<PublicKey> {
     let mut bytes = [4; 65];
     let (_, places) = bytes.split_at_mut(1);
-    let words = coordinates.iter().flat_map(|number| number.iter().rev());
-    for (place, word) in places.as_chunks_mut::<8>().0.iter_mut().zip(words) {
-        *place = word.to_be_bytes();
+    for (place, number) in places.as_chunks_mut::<32>().0.iter_mut().zip(coordinates) {
+        *place = Residue(*number).to_be_bytes();
     }
     PublicKey::from_byte_array_uncompressed(bytes).ok()
 }
@@ -116,7 +187,7 @@ fn point(coordinates: &[[u64; 4]; 2]) -> Option<PublicKey> {
 /// Whether the wide function is there and has passed its self-test, which runs once.
 pub(crate) fn wide_is_used() -> bool {
     static IS_USED: OnceLock<bool> = OnceLock::new();
-    *IS_USED.get_or_init(|| passes_multiply(multiply_wide))
+    *IS_USED.get_or_init(|| passes_multiply(multiply_wide) && passes_many(multiply_many_wide))
 }
 
 /// Factors of the self-test: edges, all digits alike, and three without a pattern.
@@ -138,12 +209,25 @@ fn test_factors() -> Vec<Residue> {
 /// The self-test: whether a function computes what libsecp256k1 does.
 fn passes_multiply(multiply: impl Fn(&Residue) -> Option<PublicKey>) -> bool {
     test_factors().iter().all(|factor| {
-        let scalar = secp256k1::SecretKey::from_secret_bytes(factor.to_be_bytes());
-        let expected = scalar
-            .ok()
-            .map(|scalar| crate::base_point::multiply_by_library(&scalar));
+        let expected = by_library(factor);
         expected.is_some() && multiply(factor) == expected
     })
+}
+
+/// The self-test for several at once.
+fn passes_many(multiply: impl Fn(&[Residue]) -> [Option<PublicKey>; TOGETHER]) -> bool {
+    let factors = test_factors();
+    let mut groups = factors.chunks(TOGETHER).chain(factors.chunks(3).take(1));
+    groups.all(|group| {
+        let found = multiply(group);
+        let mut pairs = group.iter().zip(&found);
+        pairs.all(|(factor, found)| found.is_some() && *found == by_library(factor))
+    })
+}
+
+fn by_library(factor: &Residue) -> Option<PublicKey> {
+    let scalar = SecretKey::from_secret_bytes(factor.to_be_bytes()).ok()?;
+    Some(multiply_by_library(&scalar))
 }
 
 #[cfg(test)]

@@ -13,8 +13,11 @@ const LIMB: u64 = (1 << LIMB_BITS) - 1;
 const LIMBS: usize = 5;
 
 /// Division steps that one matrix stands for, and matrices: 590 steps.
-const STEPS: usize = 59;
+const STEPS: usize = FIRST_STEPS + LAST_STEPS;
 const ROUNDS: usize = 10;
+/// Steps that fit into a [`Pair`] of numbers.
+const FIRST_STEPS: usize = 30;
+const LAST_STEPS: usize = 29;
 
 type Limbs = [i64; LIMBS];
 
@@ -79,29 +82,76 @@ struct Matrix {
 /// [`STEPS`] division steps, which depend on the lowest words only.
 ///
 /// - `eta`: `−δ − 1/2`, negative where δ is positive.
-fn divide(mut eta: i64, f: i64, g: i64) -> (i64, Matrix) {
-    let (mut f, mut g) = (f, g);
-    // Three steps fewer than a limb has bits, so the matrix begins at 2³.
-    let (mut u, mut v, mut q, mut r) = (8_i64, 0_i64, 0_i64, 8_i64);
-    for _ in 0..STEPS {
-        // With δ positive and g odd, g − f takes the place of g, and g that of f. With g odd only,
-        // g + f takes the place of g.
-        let (positive, odd) = (eta >> 63, (g & 1).wrapping_neg());
-        let swaps = positive & odd;
-        let added = |number: i64| (number ^ positive).wrapping_sub(positive) & odd;
-        g = g.wrapping_add(added(f));
-        q = q.wrapping_add(added(u));
-        r = r.wrapping_add(added(v));
-        f = f.wrapping_add(g & swaps);
-        u = u.wrapping_add(q & swaps);
-        v = v.wrapping_add(r & swaps);
-        // δ becomes 1 − δ or 1 + δ.
-        eta = (eta ^ swaps).wrapping_sub(1);
-        g >>= 1;
-        u <<= 1;
-        v <<= 1;
+fn divide(eta: i64, f: i64, g: i64) -> (i64, Matrix) {
+    let mut state = State { eta, f, g };
+    let first = state.divide::<FIRST_STEPS>();
+    let last = state.divide::<LAST_STEPS>();
+    // Three steps fewer than a limb has bits: 2³ beside both.
+    let times = |(a, b): (i64, i64), (c, d): (i64, i64)| {
+        let product = a.wrapping_mul(c).wrapping_add(b.wrapping_mul(d));
+        product << (LIMB_BITS as usize - STEPS)
+    };
+    let ((u, v), (q, r)) = first;
+    let matrix = Matrix {
+        u: times(last.0, (u, q)),
+        v: times(last.0, (v, r)),
+        q: times(last.1, (u, q)),
+        r: times(last.1, (v, r)),
+    };
+    (state.eta, matrix)
+}
+
+/// Two numbers of 32 bits with signs, the first one lower: both are added and doubled at once.
+#[derive(Clone, Copy)]
+struct Pair(i64);
+
+impl Pair {
+    const fn new(first: i64, second: i64) -> Self {
+        Self((second << 32).wrapping_add(first))
     }
-    (eta, Matrix { u, v, q, r })
+
+    const fn split(self) -> (i64, i64) {
+        let first = self.0 << 32 >> 32;
+        (first, self.0.wrapping_sub(first) >> 32)
+    }
+}
+
+/// The lower bits of `f` and `g`.
+struct State {
+    eta: i64,
+    f: i64,
+    g: i64,
+}
+
+impl State {
+    /// Returns the rows of the matrix of at most 30 steps.
+    #[inline]
+    fn divide<const STEPS: usize>(&mut self) -> ((i64, i64), (i64, i64)) {
+        const { assert!(STEPS <= FIRST_STEPS) };
+        let Self {
+            mut eta,
+            mut f,
+            mut g,
+        } = *self;
+        let (Pair(mut u_v), Pair(mut q_r)) = (Pair::new(1, 0), Pair::new(0, 1));
+        for _ in 0..STEPS {
+            // With δ positive and g odd, g − f takes the place of g, and g that of f. With g odd
+            // only, g + f takes the place of g.
+            let (positive, odd) = (eta >> 63, (g & 1).wrapping_neg());
+            let swaps = positive & odd;
+            let added = |number: i64| (number ^ positive).wrapping_sub(positive) & odd;
+            let (next_g, next_q_r) = (g.wrapping_add(added(f)), q_r.wrapping_add(added(u_v)));
+            f ^= (f ^ g) & swaps;
+            u_v = u_v.wrapping_add(next_q_r & swaps);
+            // δ becomes 1 − δ or 1 + δ.
+            eta = (eta ^ swaps).wrapping_sub(1);
+            g = next_g >> 1;
+            q_r = next_q_r;
+            u_v <<= 1;
+        }
+        *self = Self { eta, f, g };
+        (Pair(u_v).split(), Pair(q_r).split())
+    }
 }
 
 /// `(u·a + v·b, q·a + r·b) / 2⁶²`, without a remainder.

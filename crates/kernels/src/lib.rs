@@ -3,7 +3,8 @@
 //! - [`Tccr`]: tweakable circular correlation-robust hashing by AES-128.
 //! - [`transpose()`]: rows of bits to columns of 128.
 //! - [`CheckHash`]: the linear universal hash that OT extension is checked with.
-//! - [`multiply_base`]: multiples of the base point of secp256k1, from a table.
+//! - [`multiply_base`] and [`multiply_base_many`]: multiples of the base point of secp256k1, from a table.
+//! - [`KnownPoint`]: what verification of signatures computes under a public key that is met often.
 //! - [`correct`] and [`combine`]: the numbers of all OTs of a product, eight OTs at a time.
 //! - [`Residue`] and [`WideSum`]: numbers modulo the order of secp256k1, and sums of products that
 //!   are reduced once.
@@ -33,11 +34,8 @@ mod check_hash;
     allow(dead_code, unused_imports, reason = "there is no wide function")
 )]
 mod fixed_base;
-#[cfg_attr(
-    not(target_arch = "x86_64"),
-    allow(dead_code, reason = "only a wide function needs it")
-)]
 mod inverse;
+mod known_point;
 #[cfg(target_arch = "x86_64")]
 mod lanes;
 mod residue;
@@ -47,8 +45,9 @@ mod transpose;
 mod triples;
 mod wide_sum;
 
-pub use base_point::multiply_base;
+pub use base_point::{multiply_base, multiply_base_many};
 pub use check_hash::{Check, CheckHash, Row};
+pub use known_point::{Coordinates, KnownPoint};
 pub use residue::{Residue, mask};
 pub use self_test::{InUse, in_use};
 pub use tccr::{Block, Tccr};
@@ -60,6 +59,7 @@ pub use wide_sum::WideSum;
 #[doc(hidden)]
 pub mod portable {
     pub use crate::base_point::multiply_by_library as multiply_base;
+    pub use crate::known_point::by_library as sum;
     pub use crate::transpose::transpose_by_squares as transpose;
     pub use crate::triples::{combine_one_by_one as combine, correct_one_by_one as correct};
     use crate::{Block, Check, CheckHash, Row, Tccr};

@@ -7,6 +7,9 @@ use std::hint::black_box;
 
 use zeroize::DefaultIsZeroes;
 
+use crate::inverse::{Modulus, inverse};
+use crate::wide_sum::WideSum;
+
 /// The group order `n`, least significant word first.
 pub(crate) const ORDER: [u64; 4] = [
     0xbfd2_5e8c_d036_4141,
@@ -81,6 +84,21 @@ impl Residue {
         Self(restored)
     }
 
+    /// Product.
+    #[must_use]
+    pub fn times(&self, other: &Self) -> Self {
+        let mut sum = WideSum::new();
+        sum.add_product(self, other);
+        sum.reduce()
+    }
+
+    /// Inverse; zero of zero.
+    #[must_use]
+    pub fn inverse(&self) -> Self {
+        const PRIME: Modulus = Modulus::new(ORDER);
+        Self(inverse(&self.0, &PRIME))
+    }
+
     /// Itself where `choice` is all ones, zero where it is zero.
     #[must_use]
     #[inline]
@@ -103,7 +121,8 @@ const fn halves(word: u128) -> [u64; 2] {
     [word as u64, (word >> 64) as u64]
 }
 
-fn words(bytes: &[u8; 32]) -> [u64; 4] {
+/// Least significant word first, of big-endian bytes.
+pub(crate) fn words(bytes: &[u8; 32]) -> [u64; 4] {
     let chunks = bytes.as_chunks::<8>().0;
     let mut out = [0; 4];
     for (word, chunk) in out.iter_mut().zip(chunks.iter().rev()) {
@@ -198,6 +217,8 @@ mod tests {
             same(x.plus(&y), scalar(a) + scalar(b));
             same(x.minus(&y), scalar(a) - scalar(b));
             same(x.masked(u64::MAX), scalar(a));
+            same(x.times(&y), scalar(a) * scalar(b));
+            same(x.inverse(), scalar(a).invert().unwrap_or(Scalar::ZERO));
             same(x.masked(0), Scalar::ZERO);
             let is_canonical = bool::from(Scalar::from_repr(a.into()).is_some());
             prop_assert_eq!(Residue::from_be_bytes(&a).is_some(), is_canonical);

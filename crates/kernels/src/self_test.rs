@@ -18,6 +18,8 @@ pub struct InUse {
     pub products: bool,
     /// [`crate::multiply_base`] by AVX-512 IFMA.
     pub multiples: bool,
+    /// [`crate::KnownPoint`] by AVX-512 IFMA.
+    pub known_points: bool,
 }
 
 /// Which kernels run wide. Runs the self-tests that have not run yet.
@@ -29,6 +31,7 @@ pub fn in_use() -> InUse {
         check_hash: crate::check_hash::wide_is_used(),
         products: crate::triples::wide_is_used(),
         multiples: crate::fixed_base::wide_is_used(),
+        known_points: crate::known_point::wide_is_used(),
     }
 }
 

@@ -15,11 +15,12 @@ mod ecdsa;
 mod eddsa;
 mod error;
 mod known_keys;
+mod known_points;
 mod point;
 mod schnorr;
 mod signature;
 
-pub use ecdsa::{EcdsaSignature, recover_ecdsa, recovery_id_for, verify_ecdsa};
+pub use ecdsa::{EcdsaSignature, recover_ecdsa, recover_ecdsa_near, recovery_id_for, verify_ecdsa};
 pub use eddsa::verify_ed25519;
 pub use error::{PointFault, VerifyError};
 pub use point::{check_ed25519_point, check_point, check_secp256k1_point, secp256k1_coordinates};

@@ -52,9 +52,18 @@ impl Affine {
 }
 
 impl Point {
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn identity() -> Self {
+        Self {
+            x: Field::zero(),
+            y: Field::one(),
+            z: Field::zero(),
+        }
+    }
+
     /// Algorithm 7.
     #[target_feature(enable = "avx512f,avx512ifma")]
-    pub(super) fn plus(&self, other: &Self) -> Self {
+    pub(super) fn add(&mut self, other: &Self) {
         let xx = self.x.times(&other.x);
         let yy = self.y.times(&other.y);
         let zz = self.z.times(&other.z).carried().loose();
@@ -70,12 +79,12 @@ impl Point {
             yz,
             xz,
         }
-        .sum()
+        .sum_into(self);
     }
 
     /// Algorithm 8.
     #[target_feature(enable = "avx512f,avx512ifma")]
-    pub(super) fn plus_affine(&self, other: &Affine) -> Self {
+    pub(super) fn add_affine(&mut self, other: &Affine) {
         let xx = self.x.times(&other.x);
         let yy = self.y.times(&other.y);
         let xy = mixed((&self.x, &self.y), (&other.x, &other.y), &xx.plus(&yy));
@@ -90,15 +99,24 @@ impl Point {
             yz,
             xz,
         }
-        .sum()
+        .sum_into(self);
     }
 
     /// The sum of all lanes, in each lane.
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(super) fn over_lanes(&self) -> Self {
-        let pairs = self.plus(&self.exchanged::<1>());
-        let fours = pairs.plus(&pairs.exchanged::<2>());
-        fours.plus(&fours.exchanged::<4>())
+        let mut sum = *self;
+        sum.add(&sum.exchanged::<1>());
+        sum.add(&sum.exchanged::<2>());
+        sum.add(&sum.exchanged::<4>());
+        sum
+    }
+
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    pub(super) fn plus(&self, other: &Self) -> Self {
+        let mut sum = *self;
+        sum.add(other);
+        sum
     }
 
     #[target_feature(enable = "avx512f")]
@@ -133,7 +151,7 @@ fn mixed((a1, b1): (&Field, &Field), (a2, b2): (&Field, &Field), products: &Loos
 impl Parts {
     #[target_feature(enable = "avx512f,avx512ifma")]
     #[inline]
-    fn sum(&self) -> Point {
+    fn sum_into(&self, sum: &mut Point) {
         let Self {
             xx,
             yy,
@@ -145,11 +163,9 @@ impl Parts {
         let xx = xx.times_3().carried();
         let (more, less) = (yy.plus(zz).carried(), yy.minus(zz).carried());
         let minus_xz = xz.negated(0xff);
-        Point {
-            x: Field::two_products((xy, &less), (yz, &minus_xz)).carried(),
-            y: Field::two_products((&more, &less), (&xx, xz)).carried(),
-            z: Field::two_products((yz, &more), (&xx, xy)).carried(),
-        }
+        sum.x = Field::two_products((xy, &less), (yz, &minus_xz)).carried();
+        sum.y = Field::two_products((&more, &less), (&xx, xz)).carried();
+        sum.z = Field::two_products((yz, &more), (&xx, xy)).carried();
     }
 }
 

@@ -7,9 +7,9 @@
 
 use std::arch::x86_64::*;
 
-use super::FIELD;
 use super::field::Field;
 use super::point::{Affine, Point};
+use super::{FIELD, TOGETHER};
 use crate::inverse::{Modulus, inverse};
 use crate::lanes::all;
 
@@ -58,24 +58,51 @@ impl Table {
         table
     }
 
-    /// Adds the multiple that the digits stand for, each lane its part of it.
+    /// Coordinates of the multiple that the digits stand for, for each of at most [`TOGETHER`] numbers.
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    pub(super) fn multiples(&self, digits: &[[u64; 4]], out: &mut [[[u64; 4]; 2]]) {
+        let mut points = [Point::identity(); TOGETHER];
+        for (point, digits) in points.iter_mut().zip(digits) {
+            *point = self.multiple(digits).over_lanes();
+        }
+        let number = digits.len().min(TOGETHER);
+        firsts(&points[..number], out);
+    }
+
+    /// The multiple that the digits stand for, each lane its part of it.
     ///
     /// All entries are read for each digit, whatever it is.
     #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-    pub(super) fn multiple(&self, digits: &[u64; 4], sum: Option<Point>) -> Point {
-        let [w0, w1, w2, w3] = digits.map(u64::cast_signed);
-        // 32 bits, eight digits, for each lane.
-        let mut digits = _mm512_cvtepu32_epi64(_mm256_setr_epi64x(w0, w1, w2, w3));
-        let mut sum = sum;
-        for entries in &self.0 {
-            let entry = chosen(entries, digits);
-            sum = Some(match sum {
-                Some(sum) => sum.plus_affine(&entry),
-                None => entry.projective(),
-            });
-            digits = _mm512_srli_epi64::<4>(digits);
-        }
-        sum.expect("there are steps")
+    pub(super) fn multiple(&self, digits: &[u64; 4]) -> Point {
+        let [first, others @ ..] = &self.0;
+        let digits = of_lanes(digits);
+        let mut sum = chosen(first, digits).projective();
+        add_steps(&mut sum, others, _mm512_srli_epi64::<4>(digits));
+        sum
+    }
+
+    /// Adds [`Self::multiple`].
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    pub(super) fn add_multiple(&self, sum: &mut Point, digits: &[u64; 4]) {
+        add_steps(sum, &self.0, of_lanes(digits));
+    }
+}
+
+/// 32 bits, eight digits, for each lane.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn of_lanes(digits: &[u64; 4]) -> __m512i {
+    let [w0, w1, w2, w3] = digits.map(u64::cast_signed);
+    _mm512_cvtepu32_epi64(_mm256_setr_epi64x(w0, w1, w2, w3))
+}
+
+#[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+#[inline]
+fn add_steps(sum: &mut Point, steps: &[[Affine; ENTRIES]], digits: __m512i) {
+    let mut digits = digits;
+    for entries in steps {
+        sum.add_affine(&chosen(entries, digits));
+        digits = _mm512_srli_epi64::<4>(digits);
     }
 }
 
@@ -129,5 +156,26 @@ impl Point {
         let z = Field::everywhere(&inverse(&self.z.first(), &PRIME));
         let (x, y) = (self.x.times(&z), self.y.times(&z));
         [x.carried().first(), y.carried().first()]
+    }
+}
+
+/// [`Point::first`] of several points that are the same in each lane, by one inversion. If one is the
+/// identity, all of them seem to be.
+///
+/// - `points`: at most [`TOGETHER`].
+#[target_feature(enable = "avx512f,avx512ifma")]
+fn firsts(points: &[Point], out: &mut [[[u64; 4]; 2]]) {
+    let mut product = Field::one();
+    let mut before = [product; TOGETHER];
+    for (point, before) in points.iter().zip(&mut before) {
+        *before = product;
+        product = product.times(&point.z).carried();
+    }
+    let mut left = Field::everywhere(&inverse(&product.first(), &PRIME));
+    for ((point, before), out) in points.iter().zip(&before).zip(out).rev() {
+        let z = left.times(before).carried();
+        left = left.times(&point.z).carried();
+        let (x, y) = (point.x.times(&z), point.y.times(&z));
+        *out = [x.carried().first(), y.carried().first()];
     }
 }

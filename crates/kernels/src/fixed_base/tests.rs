@@ -4,10 +4,9 @@ use k256::elliptic_curve::PrimeField;
 use k256::elliptic_curve::sec1::ToSec1Point as _;
 use k256::{ProjectivePoint, Scalar};
 use proptest::prelude::*;
-use secp256k1::SecretKey;
 
 use super::*;
-use crate::base_point::{multiply_base, multiply_by_library};
+use crate::base_point::multiply_base;
 use crate::self_test::is_tested;
 
 fn secret(factor: &Residue) -> SecretKey {
@@ -25,9 +24,8 @@ fn must_be_multiplied_alike(factor: &Residue) {
     let expected = multiply_by_library(&scalar);
     assert_eq!(expected.serialize_uncompressed().to_vec(), by_k256(factor));
     assert_eq!(multiply_base(&scalar), expected);
-    let wide = multiply_wide(factor);
-    if is_tested("multiples of the base point", wide.is_some()) {
-        assert_eq!(wide, Some(expected));
+    if is_tested("multiples of the base point", has_instructions()) {
+        assert_eq!(multiply_wide(factor), Some(expected));
     }
 }
 
@@ -88,13 +86,26 @@ fn multiple__should_be_right_for_edges() {
 
 #[test]
 fn multiple__must_not_be_there_for_zero() {
-    assert!(multiply_wide(&Residue::default()).is_none());
+    let (zero, one) = (Residue::default(), Residue([1, 0, 0, 0]));
+    assert!(multiply_wide(&zero).is_none());
+    assert_eq!(multiply_many_wide(&[one, zero, one]), [None; TOGETHER]);
 }
 
 #[test]
 fn self_test__must_refuse_one_wrong_multiple_and_nothing_else() {
-    let by_library = |factor: &Residue| Some(multiply_by_library(&secret(factor)));
     assert!(passes_multiply(by_library));
+    let many = |factors: &[Residue]| {
+        std::array::from_fn(|at| by_library(factors.get(at).unwrap_or(&Residue::default())))
+    };
+    assert!(passes_many(many));
+    assert!(!passes_many(|_| [None; TOGETHER]));
+    for at in 0..TOGETHER {
+        assert!(!passes_many(|factors| {
+            let mut found = many(factors);
+            found[at] = found[at].map(|point| point.negate());
+            found
+        }));
+    }
     assert!(!passes_multiply(|_| None));
     for wrong in test_factors() {
         assert!(!passes_multiply(|factor| {
@@ -102,7 +113,6 @@ fn self_test__must_refuse_one_wrong_multiple_and_nothing_else() {
             by_library(factor).map(|point| if is_wrong { point.negate() } else { point })
         }));
     }
-    #[cfg(target_arch = "x86_64")]
     assert_eq!(wide_is_used(), has_instructions());
 }
 
@@ -118,10 +128,8 @@ fn multiples__should_be_there_for_each_entry_of_the_table() {
                 _ => *byte & 0x0f | digit << 4,
             };
             let factor = factor_of_digits(&Residue::reduce(&bytes));
-            let scalar = secret(&factor);
-            let wide = multiply_wide(&factor);
-            if is_tested("multiples of the base point", wide.is_some()) {
-                assert_eq!(wide, Some(multiply_by_library(&scalar)));
+            if is_tested("multiples of the base point", has_instructions()) {
+                assert_eq!(multiply_wide(&factor), by_library(&factor));
             }
         }
     }

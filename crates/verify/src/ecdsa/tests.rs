@@ -5,6 +5,8 @@ use quorate_types::Curve;
 use super::*;
 use crate::PointFault;
 
+mod known;
+
 const DIGEST: [u8; 32] = [0x5a; 32];
 
 fn compressed(key: &VerifyingKey) -> [u8; 33] {

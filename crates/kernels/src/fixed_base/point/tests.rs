@@ -56,7 +56,9 @@ fn check_sums() {
                 let (left, right) = (projective(a, first), projective(b, second));
                 assert_eq!(left.plus(&right).first(), expected, "{a} + {b}");
                 if b != 0 {
-                    assert_eq!(left.plus_affine(&affine(b)).first(), expected, "{a} + {b}");
+                    let mut sum = left;
+                    sum.add_affine(&affine(b));
+                    assert_eq!(sum.first(), expected, "{a} + {b}");
                 }
             }
         }
