@@ -40,7 +40,7 @@ impl Coordinates {
 }
 
 impl KnownPoint {
-    /// Makes the table, in a fifth of a millisecond. `None` where the processor cannot use one or has
+    /// Makes the table, in a tenth to a fifth of a millisecond. `None` where the processor cannot use one or has
     /// failed the self-test.
     #[must_use]
     pub fn new(point: &PublicKey) -> Option<Self> {

@@ -1,7 +1,7 @@
 //! Public keys of secp256k1 that verify again and again, with tables of their multiples.
 //!
-//! A table makes a verification four times as fast, takes 40 KB, and costs as much to make as six
-//! verifications. So only keys get one that have verified often lately; whoever verifies under many
+//! A table makes a verification four times as fast, takes 40 KB, and costs as much to make as three to
+//! six verifications. So only keys get one that have verified often lately; whoever verifies under many
 //! keys gains nothing, and takes a table from nobody who uses it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -98,8 +98,8 @@ impl KnownPoints {
 
     /// Whether a key has now verified often enough. Once in [`NEEDED`] times.
     ///
-    /// A key that is not counted yet takes one from the least of its group, and its place at zero: of
-    /// few keys that verify often and many that verify seldom, the former stay.
+    /// A key that is not counted yet takes the place of the one in its group that has verified least: of
+    /// few keys that verify often and many that verify once, the former stay.
     fn count(&self, key: &KeyBytes) -> bool {
         let [.., place] = *key;
         let Ok(mut counts) = self.counts.lock() else {
@@ -117,13 +117,10 @@ impl KnownPoints {
             return is_enough;
         }
         if let Some(least) = group.iter_mut().min_by_key(|count| count.verified) {
-            least.verified = least.verified.saturating_sub(1);
-            if least.verified == 0 {
-                *least = Count {
-                    key: *key,
-                    verified: 1,
-                };
-            }
+            *least = Count {
+                key: *key,
+                verified: 1,
+            };
         }
         false
     }
