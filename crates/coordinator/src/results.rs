@@ -4,7 +4,7 @@
 use quorate_chains::{Chain, SigningTarget};
 use quorate_intent::{CertificateError, CreateKey, KeyCertificate, Manifest, VerifiedIntent};
 use quorate_types::{Canonical as _, DecodeError, Epoch, KeyId};
-use quorate_verify::{Signature, VerifyError, recover_ecdsa};
+use quorate_verify::{Signature, VerifyError, recover_ecdsa_near};
 use thiserror::Error;
 
 use crate::key_facts::KeyFacts;
@@ -51,7 +51,8 @@ pub(crate) fn check_signatures(
             let signature = Signature::from_wire(key.algorithm, bytes).map_err(invalid)?;
             match (&signature, target.message().first_chunk()) {
                 (Signature::Ecdsa(ecdsa), Some(digest)) => {
-                    let signer = recover_ecdsa(digest, ecdsa).map_err(invalid)?;
+                    let signer = recover_ecdsa_near(&key.public_key, digest, ecdsa);
+                    let signer = signer.map_err(invalid)?;
                     if signer.as_slice() != key.public_key {
                         return Err(BadResult::OtherKey { number });
                     }
