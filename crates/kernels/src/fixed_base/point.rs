@@ -1,8 +1,9 @@
 //! Eight points of secp256k1 side by side.
 //!
 //! Source: Renes, Costello, Batina, *Complete addition formulas for prime order elliptic curves*
-//! (eprint 2015/1060), §3.3: algorithm 7, and 8 where one point is affine. They have no exceptions:
-//! equal points, opposite ones and the identity are added like all others.
+//! (eprint 2015/1060), §3.3: algorithm 7, and 8 where one point is affine, with two products reduced
+//! at once. They have no exceptions: equal points, opposite ones and the identity are added like all
+//! others.
 
 use std::arch::x86_64::*;
 
