@@ -140,7 +140,7 @@ impl<S: Scheme> Small<S> {
     /// not there once.
     ///
     /// Each factor is `j / (j - i)`.
-    pub(crate) fn weight(
+    pub(crate) fn lagrange_at_zero(
         &self,
         me: PartyIndex,
         signers: impl Iterator<Item = PartyIndex>,
@@ -188,12 +188,20 @@ mod tests {
             let engine = signers().map(identifier::<S>).collect();
             for me in signers() {
                 let expected = compute_lagrange_coefficient(&engine, None, identifier(me));
-                assert!(S::small().weight(me, signers()) == expected.ok());
+                assert!(S::small().lagrange_at_zero(me, signers()) == expected.ok());
             }
         }
         let twice = [1, 2, 1].map(party);
-        assert!(S::small().weight(party(1), twice.into_iter()).is_none());
-        assert!(S::small().weight(party(3), twice.into_iter()).is_none());
+        assert!(
+            S::small()
+                .lagrange_at_zero(party(1), twice.into_iter())
+                .is_none()
+        );
+        assert!(
+            S::small()
+                .lagrange_at_zero(party(3), twice.into_iter())
+                .is_none()
+        );
     }
 
     #[test]

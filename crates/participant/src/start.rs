@@ -203,7 +203,9 @@ async fn listen(
         transpose = wide.transpose,
         check_hash = wide.check_hash,
         products = wide.products,
-        "kernels of ECDSA that use wide instructions, each after its self-test"
+        multiples = wide.multiples,
+        known_points = wide.known_points,
+        "kernels that use wide instructions, each after its self-test"
     );
     tracing::info!(node = %config.node_id, grpc = %config.listen.grpc, noise = %config.listen.noise, "listening");
     Ok(Running {

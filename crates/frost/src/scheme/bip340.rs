@@ -4,7 +4,7 @@ use frost_core::keys::{KeyPackage, PublicKeyPackage};
 use frost_core::{Field, Scalar};
 use frost_secp256k1_tr::Secp256K1ScalarField;
 use frost_secp256k1_tr::keys::Tweak;
-use quorate_kernels::multiply_base;
+use quorate_kernels::{multiply_base, multiply_base_many};
 use quorate_types::Algorithm;
 use quorate_verify::{Signature, VerifyError, verify_bip340};
 use secp256k1::{PublicKey, SecretKey};
@@ -59,8 +59,11 @@ impl Scheme for Bip340 {
 
     // The cofactor is 1: an announced commitment is the commitment.
     fn commit(nonces: &[Zeroizing<Scalar<Self>>]) -> Option<Vec<Committed<Self>>> {
-        let commitment = |nonce: &Zeroizing<Scalar<Self>>| Self::mul_base(nonce).map(committed);
-        nonces.iter().map(commitment).collect()
+        let factors = nonces.iter().map(|nonce| Factor::new(nonce));
+        let factors = factors.collect::<Option<Vec<_>>>()?;
+        let factors: Vec<&SecretKey> = factors.iter().map(|factor| &factor.0).collect();
+        let points = multiply_base_many(&factors).into_iter();
+        Some(points.map(committed).collect())
     }
 
     fn announced(encoded: &[&[u8]]) -> Result<Vec<Committed<Self>>, usize> {

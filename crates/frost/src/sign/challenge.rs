@@ -80,7 +80,7 @@ impl<S: Scheme> List<S> {
     /// `λ_i`.
     pub(crate) fn weight(&self, party: PartyIndex) -> Option<Scalar<S>> {
         let signers = self.entries.iter().map(|entry| entry.party);
-        S::small().weight(party, signers)
+        S::small().lagrange_at_zero(party, signers)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Transactions with several inputs: one intent, one session, a signature for each input, side by
 //! side.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use bitcoin::hashes::Hash as _;
 use bitcoin::psbt::Psbt;
@@ -120,6 +120,8 @@ async fn c8_all_inputs__must_be_signed_in_their_order_with_nonces_of_their_own()
 #[cfg(feature = "danger_byzantine")]
 #[tokio::test(flavor = "multi_thread")]
 async fn inputs__should_not_wait_for_the_one_before_and_end_together() {
+    use std::collections::BTreeMap;
+
     use crate::support::{byzantine, start_with};
 
     let mut options = byzantine(2);
