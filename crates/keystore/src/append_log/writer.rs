@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quorate_types::Company;
 
@@ -162,10 +162,11 @@ pub(super) fn run(mut file: LogFile, shared: &Shared) {
             state = shared.state.lock();
         }
         let (commands, target) = take_work(&mut state);
-        company.note(commands.len());
         drop(state);
 
+        let (records, started) = (commands.len(), Instant::now());
         let outcome = file.execute(commands);
+        company.note(records, started.elapsed());
 
         let mut state = shared.state.lock();
         match outcome {

@@ -8,7 +8,7 @@
 //! together with what it wrote.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quorate_types::Company;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -101,8 +101,9 @@ pub(super) fn serve(
                 batch.push(work);
             }
         }
-        company.note(batch.len());
+        let started = Instant::now();
         let lost = commit_together(connection, memory, &mut batch).err();
+        company.note(batch.len(), started.elapsed());
         if let Some(error) = &lost {
             memory.undo_to(0);
             tracing::error!(%error, writes = batch.len(), "a batch of writes was lost");
