@@ -1,5 +1,6 @@
 //! Signing: decide, make the decision durable, run the rounds, keep the signature.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -341,17 +342,19 @@ async fn sign_all(
         };
         // The engine verified it: a signature that does not hold is an abort.
         let engine = &held.engine;
-        engine
+        let signature = engine
             .sign(&port, &roster, context, target, states, &set)
-            .await
+            .await?;
+        Ok::<_, Abort>((position, signature))
     };
-    // Signatures of one intent run side by side, in the order of what they sign: their messages
-    // travel together. The first that fails ends all of them.
+    // Signatures of one intent run side by side: their messages travel together. The first that fails
+    // in time ends all of them, and its abort is the session's: the others fail behind it, since peers
+    // stop too, and what they would say of that blames whoever stopped.
     let targets = effect.targets.iter().enumerate();
-    let signatures = stream::iter(targets.map(sign_one)).buffered(SIDE_BY_SIDE);
-    let signatures: Vec<Signature> = signatures.try_collect().await?;
+    let signing = stream::iter(targets.map(sign_one)).buffer_unordered(SIDE_BY_SIDE);
+    let signatures: BTreeMap<usize, Signature> = signing.try_collect().await?;
     stocks::top_up(node, held, &set);
-    Ok(signatures)
+    Ok(signatures.into_values().collect())
 }
 
 impl Engine {

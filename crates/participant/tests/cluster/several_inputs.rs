@@ -152,3 +152,25 @@ async fn inputs__should_not_wait_for_the_one_before_and_end_together() {
         must_fit(&outcome, &key, &payload);
     }
 }
+
+#[cfg(feature = "danger_byzantine")]
+#[tokio::test(flavor = "multi_thread")]
+async fn first_input_that_fails__must_end_the_others_and_name_who_made_it_fail() {
+    use crate::support::{byzantine, start_with};
+
+    let mut options = byzantine(2);
+    // Nothing here ends by time: an input that waits for a silent one would be seen to hang.
+    options.set_limit("sign_round_timeout_ms", 60_000);
+    let (cluster, mut doubles) = start_with(options).await;
+    let key = create(&cluster, &mut doubles).await;
+    cluster
+        .script(1, "lie mute sign 1\nlie garbage other 1")
+        .unwrap();
+    let proposal = proposal(&cluster, &key, &psbt(&key, 3), &[0, 1]);
+    let outcomes = run(&mut doubles, &[0, 1], &proposal).await;
+    let Outcome::Aborted(aborted) = &outcomes[0] else {
+        panic!("{outcomes:?}")
+    };
+    assert_eq!(aborted.reason, "protocol_violation", "{outcomes:?}");
+    assert_eq!(aborted.culprits, [2]);
+}
