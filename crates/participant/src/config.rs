@@ -208,7 +208,7 @@ impl Default for SessionLimits {
             certify_timeout_ms: 15_000,
             clock_tolerance_seconds: 30,
             cached_keys: 64,
-            early_bytes_per_peer: 8 << 20,
+            early_bytes_per_peer: 16 << 20,
             early_ttl_ms: 30_000,
             queued_bytes_per_peer: 64 << 20,
             settle_interval_ms: 2_000,

@@ -176,9 +176,8 @@ pub trait Store: Send + Sync {
         idempotency: Option<IdempotencyRequest>,
     ) -> StoreFuture<'_, RequestStart>;
 
-    /// Deletes expired idempotency records and expired nonces, at most
-    /// [`crate::limits::MAX_PRUNED_ROWS`] of each. One that came later than one that has not
-    /// expired may be left until that one has.
+    /// Deletes expired idempotency records and expired nonces, of the oldest
+    /// [`crate::limits::MAX_PRUNED_ROWS`] of each.
     ///
     /// # Errors
     /// An operator's error.

@@ -296,7 +296,10 @@ fn known_id(known: &Point, digest: &[u8; 32], signature: &[u8; 64]) -> Option<u8
     // x below the order is itself.
     let is_beyond = nonce.x >= ORDER;
     let is_right = Residue::reduce(&nonce.x).to_be_bytes() == r;
-    is_right.then(|| u8::from(is_beyond) << 1 | u8::from(nonce.is_odd()))
+    is_right.then(|| {
+        KNOWN_POINTS.has_confirmed(known);
+        u8::from(is_beyond) << 1 | u8::from(nonce.is_odd())
+    })
 }
 
 /// The key that an id from 0 to 3 leads to, if any.

@@ -63,11 +63,16 @@ impl KnownPoints {
 
     /// The key with its table, if it has one. It has passed every check of keys.
     pub(crate) fn find(&self, key: &[u8]) -> Option<Arc<Point>> {
-        let now = self.uses.fetch_add(1, Ordering::Relaxed);
+        self.uses.fetch_add(1, Ordering::Relaxed);
         let points = self.points.read().ok()?;
         let point = points.iter().find(|point| point.key == key)?;
-        point.last_use.store(now, Ordering::Relaxed);
         Some(Arc::clone(point))
+    }
+
+    /// Notes that a signature has verified by a table. One that has not keeps nothing in its place.
+    pub(crate) fn has_confirmed(&self, point: &Point) {
+        let now = self.uses.load(Ordering::Relaxed);
+        point.last_use.store(now, Ordering::Relaxed);
     }
 
     /// Notes that a signature has verified under a key that [`Self::find`] did not find. Makes its

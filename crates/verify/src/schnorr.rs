@@ -78,7 +78,11 @@ fn verifies_under_known(known: &Point, digest: &[u8; 32], signature: &[u8; 64]) 
         Residue::default().minus(&challenge)
     };
     let nonce = known.sum(&base, &factor);
-    nonce.is_some_and(|nonce| nonce.x == r && !nonce.is_odd())
+    let is_right = nonce.is_some_and(|nonce| nonce.x == r && !nonce.is_odd());
+    if is_right {
+        KNOWN_POINTS.has_confirmed(known);
+    }
+    is_right
 }
 
 /// What a challenge is hashed with, but for its message.

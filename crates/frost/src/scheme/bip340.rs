@@ -59,8 +59,11 @@ impl Scheme for Bip340 {
 
     // The cofactor is 1: an announced commitment is the commitment.
     fn commit(nonces: &[Zeroizing<Scalar<Self>>]) -> Option<Vec<Committed<Self>>> {
-        let factors = nonces.iter().map(|nonce| Factor::new(nonce));
-        let factors = factors.collect::<Option<Vec<_>>>()?;
+        // Room for all at once: growing would leave copies behind.
+        let mut factors = Vec::with_capacity(nonces.len());
+        for nonce in nonces {
+            factors.push(Factor::new(nonce)?);
+        }
         let factors: Vec<&SecretKey> = factors.iter().map(|factor| &factor.0).collect();
         let points = multiply_base_many(&factors).into_iter();
         Some(points.map(committed).collect())

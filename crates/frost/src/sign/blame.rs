@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use frost_core::round1::{NonceCommitment, SigningCommitments};
 use frost_core::round2::SignatureShare;
 use frost_core::{
-    BindingFactorList, Challenge, Error, Group, GroupCommitment, GroupError, SigningPackage,
-    compute_binding_factor_list, verify_signature_share_precomputed,
+    BindingFactorList, Challenge, Error, Group, GroupCommitment, SigningPackage,
+    compute_binding_factor_list, compute_group_commitment, verify_signature_share_precomputed,
 };
 use quorate_protocol::{Abort, Reason};
 use quorate_types::PartyIndex;
@@ -27,7 +27,7 @@ pub(crate) fn blame<S: Scheme>(
     challenged: &Challenged<S>,
     shares: &BTreeMap<PartyIndex, [u8; 32]>,
 ) -> Abort {
-    let Ok(inquiry) = Inquiry::new(attempt, list, challenged) else {
+    let Some(inquiry) = Inquiry::new(attempt, list, challenged) else {
         return Abort::local("the commitments cannot be checked");
     };
     let fails = |(party, share): &(&PartyIndex, &[u8; 32])| {
@@ -55,11 +55,7 @@ struct Inquiry<'a, S: Scheme> {
 }
 
 impl<'a, S: Scheme> Inquiry<'a, S> {
-    fn new(
-        attempt: &'a Attempt<S>,
-        list: &List<S>,
-        challenged: &Challenged<S>,
-    ) -> Result<Self, Error<S>> {
+    fn new(attempt: &'a Attempt<S>, list: &List<S>, challenged: &Challenged<S>) -> Option<Self> {
         let commitments = list.entries.iter().map(|entry| {
             let (hiding, binding) = entry.encoded.split_at(point_length::<S>());
             let hiding = NonceCommitment::deserialize(hiding)?;
@@ -67,17 +63,21 @@ impl<'a, S: Scheme> Inquiry<'a, S> {
             let points = SigningCommitments::new(hiding, binding);
             Ok((identifier(entry.party), points))
         });
-        let commitments = commitments.collect::<Result<_, Error<S>>>()?;
+        let commitments = commitments.collect::<Result<_, Error<S>>>().ok()?;
         let package = SigningPackage::new(commitments, &attempt.message);
         let key = attempt.key.own.verifying_key();
-        let factors = compute_binding_factor_list(&package, key, &[])?;
-        let encoded = challenged.group_commitment.as_slice().try_into();
-        let encoded = encoded.map_err(|_| GroupError::MalformedElement)?;
-        let sum = <S::Group as Group>::deserialize(&encoded)?;
-        Ok(Self {
+        let factors = compute_binding_factor_list(&package, key, &[]).ok()?;
+        let group_commitment = compute_group_commitment(&package, &factors).ok()?;
+        let sum = group_commitment.clone().to_element();
+        // Where ours is another one, no share fits it: that is our fault, and nobody's else.
+        let encoded = <S::Group as Group>::serialize(&sum).ok()?;
+        if encoded.as_ref() != challenged.group_commitment {
+            return None;
+        }
+        Some(Self {
             attempt,
-            challenge: S::challenge(&sum, key, &attempt.message)?,
-            group_commitment: GroupCommitment::from_element(sum),
+            challenge: S::challenge(&sum, key, &attempt.message).ok()?,
+            group_commitment,
             package,
             factors,
         })

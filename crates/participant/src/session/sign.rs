@@ -30,8 +30,8 @@ use crate::session::Ended;
 use crate::{pairs, settle, stocks};
 
 /// Signatures of one intent that run at a time. A peer's first messages for each wait here until we
-/// begin, so their number is small beside what may wait of a peer (`early_bytes_per_peer`).
-const SIDE_BY_SIDE: usize = 8;
+/// begin: those of as many sessions as there may be fit into what may wait of a peer.
+const SIDE_BY_SIDE: usize = 4;
 
 /// Most characters of a decoded payload in an audit record.
 const MAX_EFFECT_CHARS: usize = 4_096;
@@ -457,4 +457,22 @@ async fn keep(
     durable.await.map_err(not_recorded)?;
     crate::failpoint::here("sign.after_complete");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::SessionLimits;
+
+    #[test]
+    fn messages_of_all_sessions__should_fit_into_what_may_wait_of_a_peer() {
+        // `docs/protocols/dkls23.md`: the matrix and check of an extension; the numbers of a product;
+        // and what is around each.
+        const FIRST: usize = 128 * 78 + 1_024;
+        const LONGEST: usize = 3 * 416 * 32 + 2_048;
+        let limits = SessionLimits::default();
+        let runs = limits.max_sessions * SIDE_BY_SIDE;
+        assert!(runs * FIRST <= limits.early_bytes_per_peer);
+        assert!(runs * (FIRST + LONGEST) <= limits.queued_bytes_per_peer);
+    }
 }

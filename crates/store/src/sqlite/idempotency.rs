@@ -165,24 +165,26 @@ pub(super) fn begin_request(
     }
 }
 
-/// Deletes from the oldest row on, up to the first that has not expired: rows come in the order in
-/// which they expire, but for the skew of callers' clocks and a time to live that was changed. What
-/// waits behind such a row is deleted with it.
+/// Deletes what has expired of the oldest rows: rows come in the order in which they expire, but for
+/// the skew of clocks and a time to live that was changed. Rows that outlive others by such are passed
+/// over, so that they do not keep those behind them.
 pub(super) fn prune(desk: &Desk<'_>, now: UnixMillis) -> Result<Pruned, StoreError> {
     let requests = expired(desk, TABLE, "number, expires_at", now, |row| {
         row.integer::<i64>("number")
     })?;
-    if let Some(last) = requests.last() {
-        delete_up_to(desk, "DELETE FROM idempotency WHERE number <= ?1", *last)?;
+    for number in &requests {
+        delete(desk, "DELETE FROM idempotency WHERE number = ?1", *number)?;
     }
     let columns = "number, credential, nonce, expires_at";
     let nonces = expired(desk, NONCES, columns, now, |row| {
         Ok((row.integer::<i64>("number")?, nonce_tag(row)?))
     })?;
-    if let Some((last, _)) = nonces.last() {
-        delete_up_to(desk, "DELETE FROM request_nonces WHERE number <= ?1", *last)?;
-    }
-    for (_, tag) in &nonces {
+    for (number, tag) in &nonces {
+        delete(
+            desk,
+            "DELETE FROM request_nonces WHERE number = ?1",
+            *number,
+        )?;
         desk.memory.forget_nonce(*tag);
     }
     Ok(Pruned {
@@ -191,7 +193,7 @@ pub(super) fn prune(desk: &Desk<'_>, now: UnixMillis) -> Result<Pruned, StoreErr
     })
 }
 
-/// What `read` makes of the oldest rows, as far as all of them have expired.
+/// What `read` makes of those of the oldest rows that have expired.
 fn expired<T>(
     connection: &Connection,
     table: &'static str,
@@ -206,18 +208,17 @@ fn expired<T>(
     let mut found = Vec::new();
     while let Some(row) = rows.next().map_err(&doing)? {
         let row = CheckedRow::new(row, table, "number");
-        if row.time("expires_at")? > now {
-            break;
+        if row.time("expires_at")? <= now {
+            found.push(read(&row)?);
         }
-        found.push(read(&row)?);
     }
     Ok(found)
 }
 
-fn delete_up_to(connection: &Connection, sql: &str, last: i64) -> Result<(), StoreError> {
+fn delete(connection: &Connection, sql: &str, number: i64) -> Result<(), StoreError> {
     connection
         .prepare_cached(sql)
-        .and_then(|mut delete| delete.execute([last]))
+        .and_then(|mut delete| delete.execute([number]))
         .map(|_| ())
         .map_err(unavailable("pruning expired rows"))
 }

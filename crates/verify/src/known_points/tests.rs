@@ -12,8 +12,9 @@ fn key(number: u16) -> (KeyBytes, PublicKey) {
 /// Verifies `times` as callers do; whether there was a table at the end.
 fn verify(points: &KnownPoints, (key, point): &(KeyBytes, PublicKey), times: u32) -> bool {
     for _ in 0..times {
-        if points.find(key).is_none() {
-            points.has_verified(key, point);
+        match points.find(key) {
+            Some(known) => points.has_confirmed(&known),
+            None => points.has_verified(key, point),
         }
     }
     points.find(key).is_some()
@@ -70,6 +71,25 @@ fn many_keys__must_not_have_more_tables_than_allowed_nor_take_those_in_use() {
         assert_eq!(verify(&points, &mine, 1), has_tables());
         assert!(tables(&points) <= TABLES);
     }
+}
+
+#[test]
+fn table__must_not_be_kept_by_signatures_that_do_not_verify() {
+    if !has_tables() {
+        return;
+    }
+    let points = KnownPoints::new();
+    let limit = u16::try_from(TABLES).unwrap();
+    for number in 0..limit {
+        assert!(verify(&points, &key(number), NEEDED));
+    }
+    for _ in 0..=IDLE {
+        assert!(
+            points.find(&key(0).0).is_some(),
+            "found, and confirms nothing"
+        );
+    }
+    assert!(verify(&points, &key(limit), NEEDED));
 }
 
 #[test]
