@@ -38,7 +38,7 @@ pub(crate) struct Commitments<S: Scheme> {
 
 /// Commitments that travel ahead of what is signed.
 pub(crate) struct Announced<S: Scheme> {
-    /// Both as they are announced ([`Scheme::announce`]), hiding first.
+    /// Both as they are announced ([`Committed::announced`]), hiding first.
     pub(crate) bytes: Vec<u8>,
     pub(crate) commitments: Commitments<S>,
 }
