@@ -37,6 +37,15 @@ impl KeyCache {
         self.inner.lock().keys.get(&key).cloned()
     }
 
+    /// Opens a key ahead of its use if there is room, so that its first signature after a start does
+    /// not wait for the disk. What cannot be opened is found at its use.
+    pub(crate) fn preload(&self, key: KeyId, keystore: &Keystore, manifest: &Manifest) {
+        let has_room = self.inner.lock().order.len() < self.capacity;
+        if has_room && let Err(refusal) = self.get(key, keystore, manifest) {
+            tracing::warn!(%key, "a key was not preloaded: {}", refusal.message);
+        }
+    }
+
     /// The key, from memory or opened and checked now, which reads the disk.
     pub(crate) fn get(
         &self,

@@ -1,5 +1,6 @@
 //! Checks all shares in use in the background, so that damage is known before a share is needed.
-//! Whatever it has not come to yet is checked before its use all the same.
+//! Whatever it has not come to yet is checked before its use all the same. The first of them stay in
+//! memory, as far as there is room for keys.
 //! `docs/protocols/share-files.md` §4.
 
 use std::sync::{Arc, Weak};
@@ -42,7 +43,11 @@ fn check_all(node: &Weak<Node>) {
             };
             last = Some(key);
             checked += 1;
-            damaged += u64::from(is_damaged(&node, key));
+            let is_damaged = is_damaged(&node, key);
+            damaged += u64::from(is_damaged);
+            if !is_damaged {
+                node.keys.preload(key, &node.keystore, &node.manifest);
+            }
         }
         drop(node);
         std::thread::sleep(pause(since.elapsed()));

@@ -56,3 +56,27 @@ async fn c9_damaged_or_exchanged_shares__must_be_refused_and_named_while_others_
         verified(&outcome, &fresh, &transfer_digest(9));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys__should_be_in_memory_soon_after_a_start() {
+    let (mut cluster, mut doubles) = start_with(options(2)).await;
+    let key = create(&cluster, &mut doubles, 2).await.statement;
+    cluster.stop_node(0).await.unwrap();
+    cluster.start_node(0).unwrap();
+    cluster.wait_for_links().await.unwrap();
+    doubles[0] = cluster.connect(0).await.unwrap();
+    let is_checked = |cluster: &quorate_testkit::Cluster| {
+        let log = cluster.log(0)?;
+        Ok(log
+            .lines()
+            .any(|line| line.contains("all shares are checked")))
+    };
+    let waited = cluster.eventually("the background has come to all shares", is_checked);
+    waited.await.unwrap();
+    // It signs before anything of it has signed since the start, and does not look at the file.
+    std::fs::remove_file(share_dir(&cluster, 0, key.key).join("share.enc")).unwrap();
+    let proposal = transfer(&cluster, key.key, 0, &[0, 1]);
+    for outcome in run(&mut doubles, &[0, 1], &proposal).await {
+        verified(&outcome, &key, &transfer_digest(0));
+    }
+}
