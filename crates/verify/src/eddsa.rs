@@ -48,6 +48,7 @@ pub fn verify_ed25519(
 #[cfg(test)]
 mod tests {
     use curve25519_dalek::constants::EIGHT_TORSION;
+    use curve25519_dalek::edwards::CompressedEdwardsY;
     use ed25519_dalek::{Signature, Signer, SigningKey};
 
     use super::*;
@@ -96,6 +97,28 @@ mod tests {
         }
     }
 
+    /// A signature of `m` with R as given, and the S that belongs to this nonce.
+    fn made(r: &CompressedEdwardsY, nonce: &Scalar, secret: &Scalar) -> [u8; 64] {
+        let hash = Sha512::new()
+            .chain_update(r.as_bytes())
+            .chain_update(EdwardsPoint::mul_base(secret).compress().as_bytes())
+            .chain_update(b"m")
+            .finalize();
+        let challenge = Scalar::from_bytes_mod_order_wide(&hash.into());
+        let s = nonce + challenge * secret;
+        [*r.as_bytes(), s.to_bytes()].concat().try_into().unwrap()
+    }
+
+    #[test]
+    fn made__should_verify_where_nothing_is_wrong() {
+        // Else the two tests below would refuse for another reason than theirs.
+        let (secret, nonce) = (Scalar::from(7_u64), Scalar::from(9_u64));
+        let public = EdwardsPoint::mul_base(&secret).compress().to_bytes();
+        let r = EdwardsPoint::mul_base(&nonce).compress();
+        let right = made(&r, &nonce, &secret);
+        assert_eq!(verify_ed25519(&public, b"m", &right), Ok(()));
+    }
+
     #[test]
     fn c10_verify__must_refuse_nonce_points_with_a_small_order_part() {
         // R + T with S made for it: the equation without the cofactor does not hold.
@@ -103,15 +126,7 @@ mod tests {
             let (secret, nonce) = (Scalar::from(7_u64), Scalar::from(9_u64));
             let public = EdwardsPoint::mul_base(&secret).compress().to_bytes();
             let r = (EdwardsPoint::mul_base(&nonce) + torsion).compress();
-            let hash = Sha512::new()
-                .chain_update(r.as_bytes())
-                .chain_update(public)
-                .chain_update(b"m")
-                .finalize();
-            let challenge = Scalar::from_bytes_mod_order_wide(&hash.into());
-            let mut signature = [0; 64];
-            signature[..32].copy_from_slice(r.as_bytes());
-            signature[32..].copy_from_slice((nonce + challenge * secret).as_bytes());
+            let signature = made(&r, &nonce, &secret);
             assert_eq!(
                 verify_ed25519(&public, b"m", &signature),
                 Err(VerifyError::Mismatch)
@@ -154,15 +169,7 @@ mod tests {
         let secret = Scalar::from(7_u64);
         let public = EdwardsPoint::mul_base(&secret).compress().to_bytes();
         let r = EIGHT_TORSION[0].compress();
-        let hash = Sha512::new()
-            .chain_update(r.as_bytes())
-            .chain_update(public)
-            .chain_update(b"m")
-            .finalize();
-        let challenge = Scalar::from_bytes_mod_order_wide(&hash.into());
-        let mut signature = [0; 64];
-        signature[..32].copy_from_slice(r.as_bytes());
-        signature[32..].copy_from_slice((challenge * secret).as_bytes());
+        let signature = made(&r, &Scalar::ZERO, &secret);
         assert_eq!(
             verify_ed25519(&public, b"m", &signature),
             Err(VerifyError::Mismatch)
