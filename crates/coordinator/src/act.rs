@@ -1,5 +1,6 @@
 //! Acts that run: one task for each intent, whoever and how often anybody asks for it.
 
+mod arrival;
 mod done;
 mod handle;
 mod journal;
@@ -17,6 +18,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+pub use arrival::Arrival;
+use arrival::Arriving;
 pub(crate) use done::{Done, Signed};
 pub(crate) use handle::{ActHandle, ActStatus};
 use pace::Pace;
@@ -37,6 +40,7 @@ pub(crate) struct Acts {
     stopped: CancellationToken,
     running: Mutex<HashMap<Digest32, Arc<ActHandle>>>,
     pace: Mutex<Pace>,
+    arriving: Arc<Arriving>,
 }
 
 /// Takes an act off the list when its task ends, however it ends.
@@ -60,14 +64,18 @@ impl Acts {
             stopped: CancellationToken::new(),
             running: Mutex::default(),
             pace: Mutex::new(Pace::new(limit, Instant::now())),
+            arriving: Arc::default(),
         }
     }
 
-    /// Whether so many acts run that a further one would wait long: new requests are refused before
-    /// anything is written for them. What was let in runs to its end.
-    pub(crate) fn is_overloaded(&self) -> bool {
+    /// Lets a request for a signature in, unless so many acts run that a further one would wait long:
+    /// new requests are refused before anything is written for them. What was let in counts from here
+    /// on, and runs to its end.
+    pub(crate) fn arrive(&self) -> Option<Arrival> {
         let running = self.paced(Instant::now());
-        !self.pace.lock().admits(running)
+        let pace = self.pace.lock(); // held until it is counted: two never take the last place
+        let admits = pace.admits(running.saturating_add(self.arriving.count()));
+        admits.then(|| self.arriving.enter())
     }
 
     /// What a signature takes without a queue, once some were made.

@@ -1,5 +1,7 @@
 use quorate_types::Tenant;
 
+use crate::act::Arrival;
+
 /// Who calls, as the gateway authenticated it. It says what may be seen; what may be done is said
 /// by the intent's own signature.
 #[derive(Debug, Clone)]
@@ -14,4 +16,6 @@ pub struct Caller {
     pub ip_address: Option<String>,
     /// With which program.
     pub user_agent: Option<String>,
+    /// Its place among what is let in, if it asks for a signature.
+    pub arrival: Arrival,
 }

@@ -10,7 +10,7 @@ use quorate_types::NodeId;
 use thiserror::Error;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::act::Acts;
+use crate::act::{Acts, Arrival};
 use crate::admission::Rules;
 use crate::clock::now;
 use crate::config::{CoordinatorConfig, LimitsConfig};
@@ -148,11 +148,13 @@ impl Coordinator {
         Ok(coordinator)
     }
 
-    /// Whether so many acts run that a further one would only wait: refuse it before anything is
-    /// done for it.
+    /// Lets a request for a signature in, or not, where so many acts run that a further one would
+    /// only wait: refuse it before anything is done for it. Give the arrival to its [`Caller`].
+    ///
+    /// [`Caller`]: crate::Caller
     #[must_use]
-    pub fn is_overloaded(&self) -> bool {
-        self.acts.is_overloaded()
+    pub fn arrive(&self) -> Option<Arrival> {
+        self.acts.arrive()
     }
 
     /// What a signature takes where none waits for another, as measured since the start: the limit

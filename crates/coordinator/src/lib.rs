@@ -39,6 +39,7 @@ mod sign;
 mod verify;
 mod views;
 
+pub use act::Arrival;
 pub use caller::Caller;
 pub use clock::now;
 pub use config::CoordinatorConfig;

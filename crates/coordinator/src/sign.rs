@@ -101,6 +101,7 @@ impl Coordinator {
         let act = self
             .acts
             .join_or_start(&self.core, plan, subject, Origin::Caller)?;
+        caller.arrival.became_an_act();
         Ok(Started {
             act,
             sign,

@@ -3,7 +3,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::extract::ConnectInfo;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, Request};
-use quorate_coordinator::Caller;
+use quorate_coordinator::{Arrival, Caller};
 
 use crate::auth::Identity;
 use crate::proxies::Proxies;
@@ -57,13 +57,14 @@ impl Context {
     }
 
     /// The caller, once authenticated.
-    pub(crate) fn caller(&self, identity: &Identity) -> Caller {
+    pub(crate) fn caller(&self, identity: &Identity, arrival: Arrival) -> Caller {
         Caller {
             credential: identity.key.clone(),
             tenant: identity.tenant.clone(),
             request_id: self.request_id.clone(),
             ip_address: self.ip_address.clone(),
             user_agent: self.user_agent.clone(),
+            arrival,
         }
     }
 }

@@ -219,7 +219,7 @@ async fn admit<'a>(
             "too many requests are served at one time",
         )
     })?;
-    overload::admit(inner, parts).map_err(Refused::Crowded)?;
+    let arrival = overload::admit(inner, parts).map_err(Refused::Crowded)?;
     let question = match received.protocol {
         Protocol::Rest => {
             idempotency::question_of(inner, proven.credential(), parts, &received.body)
@@ -232,7 +232,7 @@ async fn admit<'a>(
     if let Some(Standing(connection)) = parts.extensions.get() {
         connection.leave();
     }
-    let caller = context.caller(&identity);
+    let caller = context.caller(&identity, arrival);
     Ok(Admitted {
         caller,
         received,

@@ -4,6 +4,7 @@
 use axum::http::Method;
 use axum::http::request::Parts;
 use quorate_api::ErrorCode;
+use quorate_coordinator::Arrival;
 
 use crate::error::ApiError;
 use crate::gateway::Inner;
@@ -18,13 +19,17 @@ const SIGNING: [&str; 6] = [
     "/mpc.v1.MPCService/CreateSigningSession",
 ];
 
-/// Refuses a request that would begin an act while acts wait for each other.
+/// Lets a request in, and counts it if it will begin an act; refuses that while acts wait for each
+/// other.
 ///
 /// # Errors
 /// `RATE_LIMITED`, with `limit: overload`.
-pub(crate) fn admit(inner: &Inner, parts: &Parts) -> Result<(), ApiError> {
-    if !signs(&parts.method, parts.uri.path()) || !inner.coordinator.is_overloaded() {
-        return Ok(());
+pub(crate) fn admit(inner: &Inner, parts: &Parts) -> Result<Arrival, ApiError> {
+    if !signs(&parts.method, parts.uri.path()) {
+        return Ok(Arrival::default());
+    }
+    if let Some(arrival) = inner.coordinator.arrive() {
+        return Ok(arrival);
     }
     metrics::counter!("mpc_rate_limited_total", "limit" => "overload").increment(1);
     let message = "more signatures are asked for than can be made soon; come again";

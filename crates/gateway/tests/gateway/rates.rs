@@ -143,3 +143,30 @@ async fn overload__must_refuse_signatures_before_anything_is_written_and_nothing
     let records = world.audit("request.limited").await;
     assert_eq!(records[0].event.details["limit"], "overload");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn burst__must_be_counted_before_its_nonces_are_written() {
+    let mut world = World::start(3).await;
+    let key = world.create_key(2).await.key_id;
+    world.stop_coordinator().await;
+    world.config.limits.max_open_sessions = 2;
+    world.start_coordinator().await;
+    let api = Api::over(&world);
+    let requests: Vec<_> = (1..=32)
+        .map(|n| world.client.sign(&key, &transfer(n)))
+        .collect();
+    let posts = requests
+        .iter()
+        .map(|request| api.post("/api/v1/sign", request));
+    let answers = futures::future::join_all(posts).await;
+    let (made, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|a| a.status == 200);
+    assert!(!made.is_empty() && !refused.is_empty());
+    for answer in refused {
+        answer.refused(429, "RATE_LIMITED");
+        // One that came through to the acts, and found no place there, would not say so.
+        assert_eq!(answer.body["error"]["details"]["limit"], "overload");
+    }
+    // What is done counts no more.
+    let last = world.client.sign(&key, &transfer(99));
+    assert_eq!(api.post("/api/v1/sign", &last).await.status, 200);
+}

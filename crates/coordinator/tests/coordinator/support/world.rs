@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ed25519_dalek::SigningKey;
 use quorate_api::rest::KeyView;
 use quorate_coordinator::config::{LimitsConfig, ProtocolsConfig, StoreConfig, TlsFiles};
-use quorate_coordinator::{Caller, Coordinator, CoordinatorConfig};
+use quorate_coordinator::{Arrival, Caller, Coordinator, CoordinatorConfig};
 use quorate_intent::{ActKind, Initiator, Manifest, ManifestNode, Owner, SignedManifest};
 use quorate_store::{AuditFilter, AuditRecord, PageRequest, SqliteOptions, SqliteStore, Store};
 use quorate_transport::tls::PeerIdentity;
@@ -148,6 +148,7 @@ impl World {
             request_id: "req_1".into(),
             ip_address: None,
             user_agent: None,
+            arrival: Arrival::default(),
         }
     }
 
