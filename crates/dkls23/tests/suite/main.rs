@@ -8,6 +8,7 @@
     reason = "helpers of tests are tests"
 )]
 
+mod allocations;
 mod c12;
 mod committee;
 mod independent;
