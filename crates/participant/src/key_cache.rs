@@ -1,6 +1,6 @@
 //! Opened shares of recent keys, at most a few. Evicted ones are zeroized with their last user.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -12,35 +12,36 @@ use quorate_types::{Canonical as _, KeyId};
 use crate::held_key::{HeldKey, Payload};
 use crate::refusal::Refusal;
 
-#[derive(Default)]
-struct Inner {
-    keys: HashMap<KeyId, Arc<HeldKey>>,
-    order: VecDeque<KeyId>,
-}
-
-/// The cache; the oldest entry makes room.
+/// The cache; the key that was not used for longest makes room.
 pub(crate) struct KeyCache {
-    inner: Mutex<Inner>,
+    keys: Mutex<Recent<Arc<HeldKey>>>,
     capacity: usize,
 }
 
 impl KeyCache {
     pub(crate) fn new(capacity: usize) -> Self {
+        let capacity = capacity.max(1);
         Self {
-            inner: Mutex::new(Inner::default()),
-            capacity: capacity.max(1),
+            keys: Mutex::new(Recent::new(capacity)),
+            capacity,
         }
     }
 
-    /// The key, if it is in memory.
+    /// The key, if it is in memory. Peers may ask: it is no use of the key, so that nobody keeps one
+    /// here by asking.
     pub(crate) fn in_memory(&self, key: KeyId) -> Option<Arc<HeldKey>> {
-        self.inner.lock().keys.get(&key).cloned()
+        self.keys.lock().peek(key).cloned()
+    }
+
+    /// The key for a signature, if it is in memory.
+    pub(crate) fn used(&self, key: KeyId) -> Option<Arc<HeldKey>> {
+        self.keys.lock().get(key).cloned()
     }
 
     /// Opens a key ahead of its use if there is room, so that its first signature after a start does
     /// not wait for the disk. What cannot be opened is found at its use.
     pub(crate) fn preload(&self, key: KeyId, keystore: &Keystore, manifest: &Manifest) {
-        let has_room = self.inner.lock().order.len() < self.capacity;
+        let has_room = self.keys.lock().len() < self.capacity;
         if has_room && let Err(refusal) = self.get(key, keystore, manifest) {
             tracing::warn!(%key, "a key was not preloaded: {}", refusal.message);
         }
@@ -53,20 +54,66 @@ impl KeyCache {
         keystore: &Keystore,
         manifest: &Manifest,
     ) -> Result<Arc<HeldKey>, Refusal> {
-        if let Some(held) = self.in_memory(key) {
+        if let Some(held) = self.used(key) {
             return Ok(held);
         }
         let held = Arc::new(open(key, keystore, manifest)?);
-        let mut inner = self.inner.lock();
-        if inner.keys.insert(key, Arc::clone(&held)).is_none() {
-            inner.order.push_back(key);
-        }
-        if inner.order.len() > self.capacity
-            && let Some(oldest) = inner.order.pop_front()
-        {
-            inner.keys.remove(&oldest);
-        }
+        let evicted = self.keys.lock().insert(key, Arc::clone(&held));
+        drop(evicted); // wiped without the lock
         Ok(held)
+    }
+}
+
+/// At most `capacity` values, least recently used first. A use costs two steps in a tree of that size.
+struct Recent<V> {
+    values: HashMap<KeyId, (u64, V)>,
+    /// The keys by the time of their last use.
+    by_use: BTreeMap<u64, KeyId>,
+    uses: u64,
+    capacity: usize,
+}
+
+impl<V> Recent<V> {
+    fn new(capacity: usize) -> Self {
+        Self {
+            values: HashMap::new(),
+            by_use: BTreeMap::new(),
+            uses: 0,
+            capacity,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    fn peek(&self, key: KeyId) -> Option<&V> {
+        self.values.get(&key).map(|(_, value)| value)
+    }
+
+    /// The value, which is the most recently used from now on.
+    fn get(&mut self, key: KeyId) -> Option<&V> {
+        let (used, value) = self.values.get_mut(&key)?;
+        self.by_use.remove(used);
+        self.uses += 1;
+        *used = self.uses;
+        self.by_use.insert(self.uses, key);
+        Some(value)
+    }
+
+    /// Keeps the value as the most recently used. Returns what it took the place of.
+    fn insert(&mut self, key: KeyId, value: V) -> Option<V> {
+        self.uses += 1;
+        self.by_use.insert(self.uses, key);
+        if let Some((used, former)) = self.values.insert(key, (self.uses, value)) {
+            self.by_use.remove(&used);
+            return Some(former);
+        }
+        if self.values.len() <= self.capacity {
+            return None;
+        }
+        let (_, oldest) = self.by_use.pop_first()?;
+        self.values.remove(&oldest).map(|(_, value)| value)
     }
 }
 
@@ -86,4 +133,55 @@ fn open(key: KeyId, keystore: &Keystore, manifest: &Manifest) -> Result<HeldKey,
     }
     let payload = Payload::from_bytes(&opened.payload).map_err(|e| damaged(e.to_string()))?;
     HeldKey::new(payload, certificate).map_err(|e| damaged(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: u8) -> KeyId {
+        KeyId::from_array([n; 16])
+    }
+
+    fn kept(recent: &Recent<u8>) -> Vec<u8> {
+        let all = 0..=u8::MAX;
+        all.filter(|n| recent.peek(key(*n)).is_some()).collect()
+    }
+
+    #[test]
+    fn a_key_in_use__should_stay_while_others_that_were_opened_later_make_room() {
+        let mut recent = Recent::new(3);
+        for n in 0..100 {
+            // Key 0 signs between any two others.
+            if recent.get(key(0)).is_none() {
+                assert_eq!(n, 0, "it is opened once");
+                recent.insert(key(0), 0);
+            }
+            recent.insert(key(n + 1), n + 1);
+        }
+        assert_eq!(kept(&recent), [0, 99, 100]);
+    }
+
+    #[test]
+    fn the_key_that_was_not_used_for_longest__should_make_room() {
+        let mut recent = Recent::new(3);
+        for n in 1..=3 {
+            assert_eq!(recent.insert(key(n), n), None, "there is room");
+        }
+        assert_eq!(recent.get(key(1)), Some(&1));
+        assert_eq!(recent.peek(key(2)), Some(&2), "a look is no use");
+        assert_eq!(recent.insert(key(4), 4), Some(2));
+        assert_eq!(kept(&recent), [1, 3, 4]);
+    }
+
+    #[test]
+    fn a_key_opened_twice_at_once__should_be_held_once_and_put_nothing_out() {
+        let mut recent = Recent::new(2);
+        recent.insert(key(1), 1);
+        recent.insert(key(2), 2);
+        assert_eq!(recent.insert(key(1), 7), Some(1));
+        assert_eq!(kept(&recent), [1, 2]);
+        assert_eq!(recent.insert(key(3), 3), Some(2));
+        assert_eq!((recent.len(), recent.by_use.len()), (2, 2));
+    }
 }

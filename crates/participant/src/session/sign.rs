@@ -202,7 +202,7 @@ async fn held_key(
 ) -> Result<Arc<HeldKey>, Refusal> {
     let key = sign.key;
     let is_pending = node.keystore.state(key) == Some(ShareState::Pending);
-    if let Some(held) = node.keys.in_memory(key).filter(|_| !is_pending) {
+    if let Some(held) = node.keys.used(key).filter(|_| !is_pending) {
         return Ok(held);
     }
     let (node, proposal) = (Arc::clone(node), Arc::clone(proposal));
