@@ -8,7 +8,7 @@ use quorate_api::ErrorCode;
 use quorate_audit::{AuditEvent, AuditResult};
 use quorate_intent::{Act, LiftBan, SignedIntent, VerifiedIntent};
 use quorate_keystore::{AuditLogError, PairStateStatus};
-use quorate_types::NodeId;
+use quorate_types::{Digest32, NodeId};
 
 use super::message::Occasion;
 use super::{proceed, standing_bans, tell};
@@ -19,18 +19,23 @@ use crate::refusal::Refusal;
 
 /// Verifies an owner's intent by this node's own manifest and record of bans, and lifts the ban
 /// durably. This intent or another for the same generation changes nothing more, and is accepted until
-/// the pair has newer state: who reached one node only comes again with a new one.
+/// the pair has newer state: who reached one node only comes again with a new one. Each leaves a record.
 ///
 /// # Errors
-/// [`Refusal`]; nothing was lifted then.
+/// [`Refusal`]; nothing was lifted by this intent then.
 pub(crate) fn lift(node: &Arc<Node>, signed: &SignedIntent, request: &str) -> Result<(), Refusal> {
     let lifted = verified(node, signed).and_then(|(intent, lift, peer)| {
-        if is_lifted(node, &lift, &peer) {
+        let audit = node.keystore.audit();
+        let announced = event(&intent, &peer, &lift, request);
+        if let Some(before) = lifted_before(node, &lift, &peer) {
+            // It changes nothing, and is an act of an owner all the same.
+            let event = repeated(announced, before);
+            let recorded = audit.record(event)?.wait();
+            recorded.map_err(|error| Refusal::from(AuditLogError::Log(error)))?;
             return Ok(None);
         }
         admit(node, &lift, &peer)?;
-        let audit = node.keystore.audit();
-        let begun = audit.begin(event(&intent, &peer, &lift, request))?.wait();
+        let begun = audit.begin(announced)?.wait();
         let begun = begun.map_err(|error| Refusal::from(AuditLogError::Log(error)))?;
         let pairs = node.keystore.pairs();
         crate::failpoint::here("pair.before_lift");
@@ -86,13 +91,14 @@ fn verified(
     Ok((intent, lift, peer))
 }
 
-/// Whether an owner lifted this ban before, and no newer state took the generation's place.
-fn is_lifted(node: &Node, lift: &LiftBan, peer: &NodeId) -> bool {
+/// The intent that lifted this ban before, unless newer state took the generation's place.
+fn lifted_before(node: &Node, lift: &LiftBan, peer: &NodeId) -> Option<Digest32> {
     use PairStateStatus::{Destroyed, Superseded};
     let pairs = node.keystore.pairs();
     let status = pairs.status(peer, lift.generation);
     let is_past = matches!(status, Some(Superseded | Destroyed));
-    !is_past && pairs.lifted_by(peer, lift.generation).is_some()
+    let before = pairs.lifted_by(peer, lift.generation);
+    before.filter(|_| !is_past)
 }
 
 /// The ban stands: the act is about the state as it is now (row D14).
@@ -115,6 +121,13 @@ fn event(intent: &VerifiedIntent, peer: &NodeId, lift: &LiftBan, request: &str) 
     event.user_id = Some(intent.intent().initiator.to_string());
     event.node_id = Some(peer.clone());
     event.request_id = Some(request.to_owned()).filter(|id| !id.is_empty());
+    event
+}
+
+/// The record of an intent for a ban that another, or the same, lifted before.
+fn repeated(announced: AuditEvent, before: Digest32) -> AuditEvent {
+    let mut event = announced.with("already_lifted_by", before.to_string());
+    event.result = AuditResult::Succeeded;
     event
 }
 

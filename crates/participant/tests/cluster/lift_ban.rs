@@ -54,6 +54,25 @@ async fn attack(
     cluster.script(LIAR, "").unwrap();
 }
 
+/// The records that a node has of this intent: what came of it, and what lifted the ban before it.
+fn recorded(
+    cluster: &Cluster,
+    position: usize,
+    intent: &SignedIntent,
+) -> Vec<(String, Option<String>)> {
+    let intent = intent.digest().to_string();
+    let of_it = |record: &serde_json::Value| record["event"]["details"]["intent"] == *intent;
+    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    let records = cluster.audit(position).unwrap().into_iter();
+    let parts = records.filter(of_it).map(|record| {
+        let event = &record["event"];
+        assert_eq!(event["operation"], "pair.lift_ban");
+        let result = text(&event["result"]).unwrap();
+        (result, text(&event["details"]["already_lifted_by"]))
+    });
+    parts.collect()
+}
+
 async fn lift_at(double: &mut CoordinatorDouble, intent: &SignedIntent) -> String {
     double.lift_ban(intent).await.unwrap()
 }
@@ -109,6 +128,17 @@ async fn c12_d11_d14_ban__must_end_by_new_state_alone_which_an_owner_allows_at_b
     let another = cluster.owner.lift_ban(p1, p3, generation).unwrap();
     let answer = lift_at(&mut doubles[VICTIM], &another).await;
     assert_eq!(answer, "", "by another intent");
+    // Every act of an owner is recorded, also one that changed nothing.
+    let before = Some(lift.digest().to_string());
+    let (begun, done) = ("intent".to_owned(), "succeeded".to_owned());
+    let lifting = [(begun, None), (done.clone(), None)];
+    let sent_again = (done, before);
+    let records = recorded(&cluster, VICTIM, &lift);
+    assert_eq!(
+        records,
+        [lifting.as_slice(), std::slice::from_ref(&sent_again)].concat()
+    );
+    assert_eq!(recorded(&cluster, VICTIM, &another), [sent_again]);
     assert_banned(&cluster, &mut doubles, &key, 10).await;
     restart(&mut cluster, &mut doubles, &[VICTIM, LIAR]).await;
     assert_banned(&cluster, &mut doubles, &other, 20).await;
