@@ -55,13 +55,9 @@ pub fn verify_bip340(
     Ok(())
 }
 
-/// Whether `R = s·G − e·P` is right, P being the key with even y.
+/// Whether the signature is right, by the key's table.
 fn verifies_under_known(known: &Point, digest: &[u8; 32], signature: &[u8; 64]) -> bool {
-    let [r, s] = *signature.as_chunks::<32>().0 else {
-        return false;
-    };
-    // Zero is refused, see above.
-    let Some(base) = Residue::from_be_bytes(&s).filter(|_| s != [0; 32]) else {
+    let [r, s] = signature.as_chunks::<32>().0 else {
         return false;
     };
     let [_tag, x @ ..] = *known.key();
@@ -71,18 +67,27 @@ fn verifies_under_known(known: &Point, digest: &[u8; 32], signature: &[u8; 64]) 
         .chain_update(x)
         .chain_update(digest)
         .finalize();
-    let challenge = Residue::reduce(&challenge.into());
-    let factor = if known.is_odd() {
-        challenge
-    } else {
-        Residue::default().minus(&challenge)
-    };
-    let nonce = known.sum(&base, &factor);
-    let is_right = nonce.is_some_and(|nonce| nonce.x == r && !nonce.is_odd());
+    let is_right = holds(known, r, s, &Residue::reduce(&challenge.into()));
     if is_right {
         KNOWN_POINTS.has_confirmed(known);
     }
     is_right
+}
+
+/// Whether `R = s·G − e·P`, P being the key with even y, for an R of even y and an s between zero and
+/// the group order.
+fn holds(known: &Point, r: &[u8; 32], s: &[u8; 32], challenge: &Residue) -> bool {
+    // Zero is refused, see above.
+    let Some(base) = Residue::from_be_bytes(s).filter(|_| *s != [0; 32]) else {
+        return false;
+    };
+    let factor = if known.is_odd() {
+        *challenge
+    } else {
+        Residue::default().minus(challenge)
+    };
+    let nonce = known.sum(&base, &factor);
+    nonce.is_some_and(|nonce| nonce.x == *r && !nonce.is_odd())
 }
 
 /// What a challenge is hashed with, but for its message.

@@ -204,6 +204,40 @@ fn known_key__should_be_answered_as_libsecp256k1_answers() {
 }
 
 #[test]
+fn c11_known_key__must_refuse_s_of_zero_also_where_the_equation_holds() {
+    // No hash gives the challenge for which it does, so that it is given here.
+    let mut refused = 0;
+    for number in 2..=9_u64 {
+        let secret = Scalar::from(number).invert().unwrap();
+        let key = pair(&secret);
+        let Some(known) = known(&key.public_key()) else {
+            continue; // there are no tables here
+        };
+        // The secret key of the point with even y.
+        let even = if known.is_odd() { -secret } else { secret };
+        for challenge in 1..=8_u64 {
+            let challenge = Scalar::from(challenge);
+            let residue = Residue::from_be_bytes(&challenge.to_repr().into()).unwrap();
+            let holds_for = |s: Scalar| {
+                let r = pair(&(s - challenge * even)).public_key().serialize();
+                let r_is_even = r[0] == 2;
+                let r = r.last_chunk().unwrap();
+                (holds(&known, r, &s.to_repr().into(), &residue), r_is_even)
+            };
+            for s in 9..=16_u64 {
+                let (holds, r_is_even) = holds_for(Scalar::from(s));
+                assert_eq!(holds, r_is_even, "else the test would prove nothing");
+            }
+            let (holds, r_is_even) = holds_for(Scalar::ZERO);
+            assert!(!holds);
+            refused += u32::from(r_is_even);
+        }
+    }
+    let has_tables = quorate_kernels::in_use().known_points;
+    assert_eq!(refused > 8, has_tables, "zero alone was wrong: {refused}");
+}
+
+#[test]
 fn c10_known_key__must_agree_with_the_published_vectors() {
     let mut seen = 0;
     for (key, message, signature, valid) in VECTORS {
