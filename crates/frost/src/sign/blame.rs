@@ -98,3 +98,6 @@ impl<'a, S: Scheme> Inquiry<'a, S> {
         Some(checked.is_ok())
     }
 }
+
+#[cfg(test)]
+mod tests;
