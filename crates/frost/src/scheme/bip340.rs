@@ -37,6 +37,26 @@ impl Drop for Factor {
     }
 }
 
+/// Scalars for the library that stay where they were put: a vector that grew would leave copies behind
+/// that nobody wipes.
+struct Factors(Vec<Factor>);
+
+impl Factors {
+    fn with_room_for(count: usize) -> Self {
+        Self(Vec::with_capacity(count))
+    }
+
+    /// `None` if there is no room: nothing is moved.
+    fn push(&mut self, factor: Factor) -> Option<()> {
+        let has_room = self.0.len() < self.0.capacity();
+        has_room.then(|| self.0.push(factor))
+    }
+
+    fn all(&self) -> Vec<&SecretKey> {
+        self.0.iter().map(|factor| &factor.0).collect()
+    }
+}
+
 fn committed(point: PublicKey) -> Committed<Bip340> {
     let encoded = point.serialize().to_vec();
     Committed {
@@ -59,13 +79,11 @@ impl Scheme for Bip340 {
 
     // The cofactor is 1: an announced commitment is the commitment.
     fn commit(nonces: &[Zeroizing<Scalar<Self>>]) -> Option<Vec<Committed<Self>>> {
-        // Room for all at once: growing would leave copies behind.
-        let mut factors = Vec::with_capacity(nonces.len());
+        let mut factors = Factors::with_room_for(nonces.len());
         for nonce in nonces {
-            factors.push(Factor::new(nonce)?);
+            factors.push(Factor::new(nonce)?)?;
         }
-        let factors: Vec<&SecretKey> = factors.iter().map(|factor| &factor.0).collect();
-        let points = multiply_base_many(&factors).into_iter();
+        let points = multiply_base_many(&factors.all()).into_iter();
         Some(points.map(committed).collect())
     }
 
@@ -156,4 +174,37 @@ fn moved<T: Tweak>(key: T, tweak: TaprootTweak) -> T {
         TaprootTweak::ScriptTree(root) => key.tweak(Some(root)),
     };
     tweaked.into_even_y(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn factors__must_stay_where_they_were_put() {
+        let factor = || Factor::new(&Secp256K1ScalarField::one()).unwrap();
+        let mut factors = Factors::with_room_for(8);
+        factors.push(factor()).unwrap();
+        let first: *const Factor = &raw const factors.0[0];
+        while factors.push(factor()).is_some() {
+            assert!(factors.0.len() <= 1_000, "it grew");
+        }
+        assert!(factors.0.len() >= 8);
+        assert!(std::ptr::eq(first, &raw const factors.0[0]), "it moved");
+    }
+
+    #[test]
+    fn commit__must_have_room_for_all_nonces_from_the_beginning() {
+        let mut nonce = Secp256K1ScalarField::one();
+        for count in [0, 1, 2, 3, 127, 128] {
+            let nonces: Vec<_> = (0..count)
+                .map(|_| {
+                    nonce = nonce + nonce;
+                    Zeroizing::new(nonce)
+                })
+                .collect();
+            let committed = Bip340::commit(&nonces).expect("there is room");
+            assert_eq!(committed.len(), count);
+        }
+    }
 }
