@@ -12,6 +12,7 @@ use super::*;
 use crate::scheme::{Bip340, Ed25519};
 use crate::share::{CheckedShare, Keys, SigningKey};
 use crate::sign::nonces::{Commitments, Nonces};
+
 const ME: u8 = 1;
 const OTHER: u8 = 2;
 
