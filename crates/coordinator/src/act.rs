@@ -72,9 +72,11 @@ impl Acts {
     /// new requests are refused before anything is written for them. What was let in counts from here
     /// on, and runs to its end.
     pub(crate) fn arrive(&self) -> Option<Arrival> {
-        let running = self.paced(Instant::now());
         let pace = self.pace.lock(); // held until it is counted: two never take the last place
-        let admits = pace.admits(running.saturating_add(self.arriving.count()));
+        // In this order: one that becomes an act meanwhile is counted twice, and never not at all.
+        let arriving = self.arriving.count();
+        let running = self.paced(Instant::now());
+        let admits = pace.admits(running.saturating_add(arriving));
         admits.then(|| self.arriving.enter())
     }
 

@@ -1,7 +1,7 @@
 //! Requests for signatures on their way to an act: let in, and not yet among the acts that run.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// A request that was let in. It counts as an act that runs until its act does, or until the last
 /// copy of this is dropped: between the two a nonce becomes durable, and a whole burst would pass a
@@ -12,8 +12,7 @@ pub struct Arrival(Option<Arc<Counted>>);
 #[derive(Debug)]
 struct Counted {
     arriving: Arc<Arriving>,
-    /// 1 until it is counted no more.
-    left: AtomicUsize,
+    is_counted: AtomicBool,
 }
 
 /// How many are on their way.
@@ -29,15 +28,16 @@ impl Arriving {
         self.0.fetch_add(1, Ordering::SeqCst);
         Arrival(Some(Arc::new(Counted {
             arriving: Arc::clone(self),
-            left: AtomicUsize::new(1),
+            is_counted: AtomicBool::new(true),
         })))
     }
 }
 
 impl Counted {
     fn leave(&self) {
-        let left = self.left.swap(0, Ordering::SeqCst);
-        self.arriving.0.fetch_sub(left, Ordering::SeqCst);
+        if self.is_counted.swap(false, Ordering::SeqCst) {
+            self.arriving.0.fetch_sub(1, Ordering::SeqCst);
+        }
     }
 }
 

@@ -122,14 +122,20 @@ async fn guessing_address__must_be_refused_unheard_and_nobody_else() {
     assert_eq!(get_from(&api, "10.0.0.2").await.status, 200);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn overload__must_refuse_signatures_before_anything_is_written_and_nothing_else() {
+/// A cluster where so many acts may run at one time, and a key of it.
+async fn with_room_for(acts: usize) -> (World, String) {
     let mut world = World::start(3).await;
     let key = world.create_key(2).await.key_id;
     world.stop_coordinator().await;
-    // No act may run: every request for a signature is one too many.
-    world.config.limits.max_open_sessions = 0;
+    world.config.limits.max_open_sessions = acts;
     world.start_coordinator().await;
+    (world, key)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn overload__must_refuse_signatures_before_anything_is_written_and_nothing_else() {
+    // No act may run: every request for a signature is one too many.
+    let (world, key) = with_room_for(0).await;
     let api = Api::over(&world);
     let request = world.client.sign(&key, &transfer(1));
     for path in ["/api/v1/sign", "/api/v1/sessions"] {
@@ -146,11 +152,7 @@ async fn overload__must_refuse_signatures_before_anything_is_written_and_nothing
 
 #[tokio::test(flavor = "multi_thread")]
 async fn burst__must_be_counted_before_its_nonces_are_written() {
-    let mut world = World::start(3).await;
-    let key = world.create_key(2).await.key_id;
-    world.stop_coordinator().await;
-    world.config.limits.max_open_sessions = 2;
-    world.start_coordinator().await;
+    let (world, key) = with_room_for(2).await;
     let api = Api::over(&world);
     let requests: Vec<_> = (1..=32)
         .map(|n| world.client.sign(&key, &transfer(n)))
