@@ -1,8 +1,8 @@
 //! Opened shares of recent keys, at most a few. Evicted ones are zeroized with their last user.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use hashlink::LinkedHashMap;
 use parking_lot::Mutex;
 use quorate_api::ErrorCode;
 use quorate_intent::{KeyCertificate, Manifest};
@@ -64,21 +64,16 @@ impl KeyCache {
     }
 }
 
-/// At most `capacity` values, least recently used first. A use costs two steps in a tree of that size.
+/// At most `capacity` values, least recently used first.
 struct Recent<V> {
-    values: HashMap<KeyId, (u64, V)>,
-    /// The keys by the time of their last use.
-    by_use: BTreeMap<u64, KeyId>,
-    uses: u64,
+    values: LinkedHashMap<KeyId, V>,
     capacity: usize,
 }
 
 impl<V> Recent<V> {
     fn new(capacity: usize) -> Self {
         Self {
-            values: HashMap::new(),
-            by_use: BTreeMap::new(),
-            uses: 0,
+            values: LinkedHashMap::new(),
             capacity,
         }
     }
@@ -88,32 +83,21 @@ impl<V> Recent<V> {
     }
 
     fn peek(&self, key: KeyId) -> Option<&V> {
-        self.values.get(&key).map(|(_, value)| value)
+        self.values.get(&key)
     }
 
     /// The value, which is the most recently used from now on.
     fn get(&mut self, key: KeyId) -> Option<&V> {
-        let (used, value) = self.values.get_mut(&key)?;
-        self.by_use.remove(used);
-        self.uses += 1;
-        *used = self.uses;
-        self.by_use.insert(self.uses, key);
-        Some(value)
+        self.values.to_back(&key).map(|value| &*value)
     }
 
     /// Keeps the value as the most recently used. Returns what it took the place of.
     fn insert(&mut self, key: KeyId, value: V) -> Option<V> {
-        self.uses += 1;
-        self.by_use.insert(self.uses, key);
-        if let Some((used, former)) = self.values.insert(key, (self.uses, value)) {
-            self.by_use.remove(&used);
-            return Some(former);
-        }
+        let former = self.values.insert(key, value);
         if self.values.len() <= self.capacity {
-            return None;
+            return former;
         }
-        let (_, oldest) = self.by_use.pop_first()?;
-        self.values.remove(&oldest).map(|(_, value)| value)
+        self.values.pop_front().map(|(_, value)| value)
     }
 }
 
@@ -182,6 +166,6 @@ mod tests {
         assert_eq!(recent.insert(key(1), 7), Some(1));
         assert_eq!(kept(&recent), [1, 2]);
         assert_eq!(recent.insert(key(3), 3), Some(2));
-        assert_eq!((recent.len(), recent.by_use.len()), (2, 2));
+        assert_eq!(recent.len(), 2);
     }
 }
