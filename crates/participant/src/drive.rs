@@ -4,22 +4,18 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use quorate_protocol::{
-    Abort, Allowance, Driver, Effect, Outbox, Phases, Progress, Reason, Roster,
-};
+use quorate_protocol::{Abort, Allowance, Driver, Effect, Outbox, Phases, Reason, Roster};
 use quorate_types::{Digest32, NodeId, PartyIndex, SecretBytes, SessionId};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use crate::course::{Course, Part};
 use crate::gate::{SessionGate, Verdict};
 use crate::link_message;
 use crate::mailbox::{Letter, Mailbox};
 use crate::node::Node;
 use crate::randomness::SystemRandomness;
 use crate::report::Report;
-
-/// How long a session stays silent, also about having joined: most are over sooner.
-const PROGRESS_PAUSE: Duration = Duration::from_millis(200);
 
 /// Where a part of a session runs.
 pub(crate) struct Port<'a> {
@@ -29,13 +25,12 @@ pub(crate) struct Port<'a> {
     /// Which part it is.
     pub(crate) part: &'a str,
     pub(crate) report: &'a Report,
+    /// How long the session may stay where it is.
     pub(crate) round_timeout: Duration,
     /// What a signing session must pass before anything leaves it.
     pub(crate) gate: Option<&'a SessionGate<'a>>,
-    /// Rounds of earlier parts, for progress.
-    pub(crate) offset: u8,
-    /// Rounds of all parts.
-    pub(crate) rounds: u8,
+    /// How far the session is.
+    pub(crate) course: &'a Course,
 }
 
 /// [`drive`] for a session that has a thread of its own: it waits there.
@@ -52,7 +47,8 @@ pub(crate) fn drive_here<P: Phases>(
     phase: P,
     outbox: Outbox,
 ) -> Result<P::Output, Abort> {
-    Handle::current().block_on(drive(port, roster, context, phase, outbox))
+    let run = drive(port, roster, context, phase, outbox);
+    Handle::current().block_on(port.course.accompany(port.report, run))
 }
 
 /// Runs `phase` to its end.
@@ -84,11 +80,14 @@ pub(crate) async fn drive<P: Phases>(
         #[cfg(feature = "danger_byzantine")]
         context,
         driver,
-        last: None,
-        is_told: true,
+        course: port.course.begin(),
+        round: None,
         round_since: Instant::now(),
     };
     let result = run.until_over(&mut mailbox, effects).await;
+    if result.is_ok() {
+        run.course.finish();
+    }
     port.node.mailboxes.close(part);
     // A peer's abort may have come behind the last message that we needed.
     for letter in mailbox.take_waiting() {
@@ -108,9 +107,9 @@ struct Run<'a, P: Phases> {
     #[cfg(feature = "danger_byzantine")]
     context: Digest32,
     driver: Driver<P>,
-    last: Option<Progress>,
-    /// Whether the coordinator has heard of `last`.
-    is_told: bool,
+    course: Part<'a>,
+    /// The round that runs, and its name.
+    round: Option<(u8, &'static str)>,
     round_since: Instant,
 }
 
@@ -277,61 +276,39 @@ impl<P: Phases> Run<'_, P> {
         self.roster.parties().find(named)
     }
 
-    /// Waits for a letter until the round is over. A run that pauses, or is long, shows itself to
-    /// the coordinator; one that goes through in a few milliseconds reports its result only.
+    /// Waits for a letter, as long as the session may stay where it is.
     async fn next_letter(&mut self, mailbox: &mut Mailbox<'_>) -> Result<Letter, RoundOver> {
-        let left = |run: &Self| {
-            let timeout = run.port.round_timeout;
-            timeout.saturating_sub(run.round_since.elapsed())
-        };
-        if !self.is_told {
-            let silent = self.port.report.told_at().elapsed();
-            let pause = PROGRESS_PAUSE.saturating_sub(silent);
-            let letter = timeout(pause.min(left(self)), mailbox.letters.recv()).await;
-            if let Ok(letter) = letter {
-                return letter.ok_or(RoundOver);
-            }
-            self.tell_progress();
-        }
-        let letter = timeout(left(self), mailbox.letters.recv()).await;
-        letter.ok().flatten().ok_or(RoundOver)
-    }
-
-    fn tell_progress(&mut self) {
-        if let Some(progress) = &self.last {
+        loop {
             let Port {
-                report,
-                offset,
-                rounds,
+                course,
+                round_timeout,
                 ..
             } = *self.port;
-            report.progress(progress, offset, rounds);
+            let left = course.left(round_timeout, Instant::now());
+            if let Ok(letter) = timeout(left, mailbox.letters.recv()).await {
+                return letter.ok_or(RoundOver);
+            }
+            if left.is_zero() {
+                return Err(RoundOver);
+            }
         }
-        self.is_told = true;
     }
 
     fn note_progress(&mut self) {
         let progress = self.driver.progress();
-        if self
-            .last
-            .as_ref()
-            .is_none_or(|last| last.round != progress.round)
-        {
-            let name = progress.name;
-            if let Some(last) = &self.last {
+        let (round, name) = (progress.round, progress.name);
+        if self.round.is_none_or(|(before, _)| before != round) {
+            if let Some((_, before)) = self.round.replace((round, name)) {
                 metrics::histogram!(
                     "mpc_session_round_duration_seconds",
-                    "round" => last.name
+                    "round" => before
                 )
                 .record(self.round_since.elapsed().as_secs_f64());
             }
             let (session, part) = (self.port.owner, self.port.part);
-            tracing::trace!(%session, part, round = progress.round, name, "round");
+            tracing::trace!(%session, part, round, name, "round");
             self.round_since = Instant::now();
         }
-        if self.last.as_ref() != Some(&progress) {
-            self.last = Some(progress);
-            self.is_told = false;
-        }
+        self.course.stands_at(progress);
     }
 }

@@ -18,6 +18,7 @@ mod bans;
 mod byzantine;
 mod clock;
 mod config;
+mod course;
 #[cfg(feature = "danger_byzantine")]
 pub mod danger;
 mod drive;

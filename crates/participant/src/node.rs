@@ -14,6 +14,7 @@ use quorate_keystore::Keystore;
 use quorate_protocol::registry::Registry;
 use quorate_transport::noise::Links;
 use quorate_types::{Digest32, NodeId, PartyIndex, SecretBytes, SessionId};
+use tokio::sync::Semaphore;
 
 use crate::config::SessionLimits;
 use crate::gate::Gates;
@@ -23,6 +24,7 @@ use crate::link_watch::LinkWatch;
 use crate::mailbox::{MailboxLimits, Mailboxes};
 use crate::pairs::PairTable;
 use crate::refusal::Refusal;
+use crate::session::side_by_side;
 use crate::settle::Settlement;
 use crate::stocks::Stocks;
 use crate::{bans, clock, pairs};
@@ -73,6 +75,8 @@ pub(crate) struct Node {
     pub(crate) pairs: PairTable,
     pub(crate) stocks: Arc<Stocks>,
     pub(crate) link_watch: LinkWatch,
+    /// Parts of sessions that may run beyond the few that each has.
+    pub(crate) more_parts: Semaphore,
     pub(crate) limits: SessionLimits,
     links: OnceLock<Links>,
     /// Sessions that run, and what was asked for in each.
@@ -119,6 +123,7 @@ impl Node {
             pairs: PairTable::default(),
             stocks: Arc::new(Stocks::new(&limits)),
             link_watch: LinkWatch::default(),
+            more_parts: Semaphore::new(side_by_side::MORE),
             links: OnceLock::new(),
             running: Mutex::default(),
             pairs_in_use: Mutex::default(),

@@ -74,8 +74,9 @@ impl Report {
         self.told.lock().at
     }
 
+    /// The session is at this step, of so many; `progress` says what it does, and whom it awaits.
     /// Progress is worth nothing late: it is dropped where the queue is full.
-    pub(crate) fn progress(&self, progress: &Progress, offset: u8, rounds: u8) {
+    pub(crate) fn progress(&self, progress: &Progress, (step, steps): (u8, u8)) {
         let joined_waits = {
             let mut told = self.told.lock();
             told.at = Instant::now();
@@ -85,8 +86,8 @@ impl Report {
             self.passing(Event::Joined(wire::SessionJoined {}));
         }
         self.passing(Event::Progress(wire::SessionProgress {
-            round: u32::from(progress.round + offset),
-            rounds: u32::from(rounds),
+            round: u32::from(step),
+            rounds: u32::from(steps),
             round_name: progress.name.to_owned(),
             awaiting: progress
                 .awaiting

@@ -1,6 +1,7 @@
 //! One session at one node: from a coordinator's proposal to its end.
 
 mod create;
+pub(crate) mod side_by_side;
 mod sign;
 
 use std::sync::Arc;

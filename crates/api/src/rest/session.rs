@@ -24,9 +24,10 @@ pub struct SessionView {
     pub intent_digest: String,
     /// From 1: attempts of the same intent count up.
     pub attempt: u32,
-    /// Round that the slowest node is in; 0 before the first.
+    /// Rounds that the slowest node is in or has gone through, of all signatures of the session; 0 before
+    /// the first.
     pub current_round: u32,
-    /// Rounds in all.
+    /// Rounds in all, of all signatures; 255 where there are more.
     pub total_rounds: u32,
     /// Name of the round.
     pub round_name: String,

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use super::message::{Occasion, PairMessage};
 use super::{is_agreed, proceed, standing_bans, tell};
+use crate::course::Course;
 use crate::drive::{Port, drive_here};
 use crate::link_message;
 use crate::node::Node;
@@ -174,6 +175,7 @@ fn run(
     let roster = roster(node, peer, session).ok_or(NotMade::NoPair)?;
     let (roster, context) = roster.part("pair", &purpose(node, nonces));
     let report = Report::silent(session);
+    let course = Course::new(1, PairSetup::ROUNDS);
     let port = Port {
         node,
         owner: session,
@@ -181,8 +183,7 @@ fn run(
         report: &report,
         round_timeout: Duration::from_millis(node.limits.pair_round_timeout_ms),
         gate: None,
-        offset: 0,
-        rounds: PairSetup::ROUNDS,
+        course: &course,
     };
     let (phase, outbox) = PairSetup::start(&roster, context, &mut SystemRandomness)?;
     let state = drive_here(&port, &roster, context, phase, outbox)?;

@@ -16,6 +16,7 @@ use quorate_types::{Curve, Digest32, Epoch, KeyId, NodeId, PartyIndex, Writer};
 
 use crate::admission::{self, CreatePlan};
 use crate::clock;
+use crate::course::Course;
 use crate::drive::{Port, drive_here};
 use crate::held_key::Payload;
 use crate::node::{Node, Proposal};
@@ -124,7 +125,7 @@ fn wait_for_links(
             rounds: plan.protocol.keygen_rounds,
             awaiting,
         };
-        report.progress(&progress, 0, plan.protocol.keygen_rounds);
+        report.progress(&progress, (0, plan.protocol.keygen_rounds));
     })
 }
 
@@ -356,7 +357,7 @@ impl Creation<'_> {
             awaiting,
         };
         let rounds = self.plan.protocol.keygen_rounds;
-        self.report.progress(&progress, rounds - 1, rounds);
+        self.report.progress(&progress, (rounds, rounds));
     }
 
     /// Roster and context of one part of the session.
@@ -386,6 +387,7 @@ impl Creation<'_> {
         phase: P,
         outbox: Outbox,
     ) -> Result<P::Output, Abort> {
+        let course = Course::new(1, self.plan.protocol.keygen_rounds);
         let port = Port {
             node: self.node,
             owner: self.proposal.session,
@@ -393,8 +395,7 @@ impl Creation<'_> {
             report: self.report,
             round_timeout: Duration::from_millis(self.node.limits.keygen_round_timeout_ms),
             gate: None,
-            offset: 0,
-            rounds: self.plan.protocol.keygen_rounds,
+            course: &course,
         };
         drive_here(&port, roster, context, phase, outbox)
     }

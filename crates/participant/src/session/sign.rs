@@ -1,11 +1,10 @@
 //! Signing: decide, make the decision durable, run the rounds, keep the signature.
 
-use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use futures::FutureExt as _;
 use quorate_api::ErrorCode;
 use quorate_audit::AuditResult;
 use quorate_chains::{Asset, Chain, Decoded, Effect, KeyTweak, SigningTarget};
@@ -18,6 +17,7 @@ use quorate_types::{Curve, Digest32, NodeId, SignerSet, Writer};
 use quorate_verify::Signature;
 
 use crate::admission;
+use crate::course::Course;
 use crate::drive::{Port, drive};
 use crate::gate::SessionGate;
 use crate::held_key::{Engine, HeldKey};
@@ -26,12 +26,8 @@ use crate::node_audit::{Subject, abort_facts, announced, finish};
 use crate::randomness::SystemRandomness;
 use crate::refusal::{Refusal, record_bytes};
 use crate::report::Report;
-use crate::session::Ended;
+use crate::session::{Ended, side_by_side};
 use crate::{pairs, settle, stocks};
-
-/// Signatures of one intent that run at a time. A peer's first messages for each wait here until we
-/// begin: those of as many sessions as there may be fit into what may wait of a peer.
-const SIDE_BY_SIDE: usize = 4;
 
 /// Most characters of a decoded payload in an audit record.
 const MAX_EFFECT_CHARS: usize = 4_096;
@@ -322,6 +318,7 @@ async fn sign_all(
         pairs: generations(admitted),
     });
     let set = stocks::set_of(statement, signers);
+    let course = Course::new(effect.targets.len(), held.engine.sign_rounds());
     let sign_one = async |(position, target): (usize, &SigningTarget)| {
         let (session, part) = (proposal.session, format!("sign/{position}"));
         let (committee, t) = (&statement.committee, statement.threshold.min_signers());
@@ -337,24 +334,20 @@ async fn sign_all(
             report,
             round_timeout: Duration::from_millis(node.limits.sign_round_timeout_ms),
             gate: gate.as_ref(),
-            offset: 0,
-            rounds: held.engine.sign_rounds(),
+            course: &course,
         };
         // The engine verified it: a signature that does not hold is an abort.
         let engine = &held.engine;
-        let signature = engine
+        engine
             .sign(&port, &roster, context, target, states, &set)
-            .await?;
-        Ok::<_, Abort>((position, signature))
+            .await
     };
-    // Signatures of one intent run side by side: their messages travel together. The first that fails
-    // in time ends all of them, and its abort is the session's: the others fail behind it, since peers
-    // stop too, and what they would say of that blames whoever stopped.
-    let targets = effect.targets.iter().enumerate();
-    let signing = stream::iter(targets.map(sign_one)).buffer_unordered(SIDE_BY_SIDE);
-    let signatures: BTreeMap<usize, Signature> = signing.try_collect().await?;
+    // Their messages travel together.
+    let signing = effect.targets.iter().enumerate().map(sign_one);
+    let signing = side_by_side::run(&node.more_parts, &course, signing);
+    let signatures = course.accompany(report, signing).await?;
     stocks::top_up(node, held, &set);
-    Ok(signatures.into_values().collect())
+    Ok(signatures)
 }
 
 impl Engine {
@@ -471,7 +464,7 @@ mod tests {
         const FIRST: usize = 128 * 78 + 1_024;
         const LONGEST: usize = 3 * 416 * 32 + 2_048;
         let limits = SessionLimits::default();
-        let runs = limits.max_sessions * SIDE_BY_SIDE;
+        let runs = limits.max_sessions * side_by_side::FEW + side_by_side::MORE;
         assert!(runs * FIRST <= limits.early_bytes_per_peer);
         assert!(runs * (FIRST + LONGEST) <= limits.queued_bytes_per_peer);
     }

@@ -155,6 +155,37 @@ async fn inputs__should_not_wait_for_the_one_before_and_end_together() {
 
 #[cfg(feature = "danger_byzantine")]
 #[tokio::test(flavor = "multi_thread")]
+async fn coordinator__should_see_every_input_move_the_session_on() {
+    use crate::support::{byzantine, start_with};
+
+    let mut options = byzantine(2);
+    // Only its end by our own word ends this session.
+    options.set_limit("sign_round_timeout_ms", 600_000);
+    let (cluster, mut doubles) = start_with(options).await;
+    let key = create(&cluster, &mut doubles).await;
+    cluster.script(1, "lie mute sign 1").unwrap();
+    let waiting = proposal(&cluster, &key, &psbt(&key, 40), &[0, 1]);
+    for double in &mut doubles {
+        double.open(&waiting).await.unwrap();
+    }
+    let mut step = 0;
+    // All rounds of 39 inputs, and the first of the one that waits for its peer.
+    while step < 39 * 3 + 1 {
+        let progress = doubles[0].progress(waiting.session).await.unwrap();
+        assert_eq!(progress.rounds, 40 * 3);
+        assert!(progress.round > step, "it moves on: {progress:?}, {step}");
+        step = progress.round;
+        assert_eq!(progress.awaiting, [2]);
+    }
+    doubles[0].cancel(waiting.session).await.unwrap();
+    for double in &mut doubles {
+        let outcome = double.outcome(waiting.session).await.unwrap();
+        assert!(matches!(outcome, Outcome::Aborted(_)), "{outcome:?}");
+    }
+}
+
+#[cfg(feature = "danger_byzantine")]
+#[tokio::test(flavor = "multi_thread")]
 async fn first_input_that_fails__must_end_the_others_and_name_who_made_it_fail() {
     use crate::support::{byzantine, start_with};
 
