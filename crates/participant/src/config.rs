@@ -154,6 +154,14 @@ pub struct SessionLimits {
     /// FROST nonces that this node keeps ahead for one set of signers, and takes of each peer: 4 at
     /// least; 0 switches stocks off.
     pub stocked_nonces_per_set: usize,
+    /// Threads for cryptography that takes long: so many always, and so many at most. One always, so
+    /// that work gets done where the system gives no more; a further one starts within milliseconds.
+    /// The most is the number of cores, unless it is set.
+    pub crypto_threads_min: usize,
+    /// See `crypto_threads_min`.
+    pub crypto_threads_max: usize,
+    /// Pieces of such work that may wait; more are refused with `RATE_LIMITED`.
+    pub crypto_queue_length: usize,
     /// Most that a transaction may pay as a fee.
     pub fees: Fees,
 }
@@ -215,9 +223,19 @@ impl Default for SessionLimits {
             report_timeout_ms: 5_000,
             remember_expired_seconds: 86_400,
             stocked_nonces_per_set: 128,
+            crypto_threads_min: 1,
+            crypto_threads_max: cores(),
+            crypto_queue_length: 2_048,
             fees: Fees::default(),
         }
     }
+}
+
+/// Most threads for cryptography that can be asked for.
+const MAX_CRYPTO_THREADS: usize = 1_024;
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 impl SessionLimits {
@@ -225,6 +243,21 @@ impl SessionLimits {
         // A first stock has four entries.
         if matches!(self.stocked_nonces_per_set, 1..=3) {
             return Err("limits.stocked_nonces_per_set is 0, or 4 at least");
+        }
+        let (least, most) = (self.crypto_threads_min, self.crypto_threads_max);
+        if least < 1 || most > MAX_CRYPTO_THREADS {
+            return Err(
+                "limits.crypto_threads_min is 1 at least, limits.crypto_threads_max 1024 at most",
+            );
+        }
+        if least > most {
+            return Err(
+                "limits.crypto_threads_min is above limits.crypto_threads_max, \
+                which is the number of cores unless it is set",
+            );
+        }
+        if self.crypto_queue_length < 1 {
+            return Err("limits.crypto_queue_length is 1 at least");
         }
         Ok(())
     }
@@ -292,5 +325,26 @@ mod tests {
             };
             assert_eq!(limits.check().is_ok(), is_fine, "{stocked_nonces_per_set}");
         }
+    }
+
+    #[test]
+    fn threads_for_cryptography__should_be_one_at_least_and_in_order() {
+        for (least, most, queue, is_fine) in [
+            (1, 1, 1, true),
+            (4, 1_024, 9, true),
+            (0, 4, 9, false),
+            (5, 4, 9, false),
+            (1, 1_025, 9, false),
+            (1, 4, 0, false),
+        ] {
+            let limits = SessionLimits {
+                crypto_threads_min: least,
+                crypto_threads_max: most,
+                crypto_queue_length: queue,
+                ..SessionLimits::default()
+            };
+            assert_eq!(limits.check().is_ok(), is_fine, "{least} {most} {queue}");
+        }
+        assert!(SessionLimits::default().check().is_ok());
     }
 }

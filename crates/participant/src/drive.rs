@@ -1,12 +1,14 @@
-//! Runs one protocol over the links, as part of its session's task: the rounds compute on the thread
-//! that happens to run it, and no thread waits for messages.
+//! Runs one protocol over the links, as part of its session's task: no thread waits for messages. Short
+//! rounds compute on the thread that happens to run the task, long ones in the pool
+//! (`docs/adr/0015-pool-for-long-computations.md`).
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use quorate_protocol::{Abort, Allowance, Driver, Effect, Outbox, Phases, Reason, Roster};
 use quorate_types::{Digest32, NodeId, PartyIndex, SecretBytes, SessionId};
-use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::course::{Course, Part};
@@ -31,37 +33,25 @@ pub(crate) struct Port<'a> {
     pub(crate) gate: Option<&'a SessionGate<'a>>,
     /// How far the session is.
     pub(crate) course: &'a Course,
-}
-
-/// [`drive`] for a session that has a thread of its own: it waits there.
-///
-/// # Errors
-/// As [`drive`].
-///
-/// # Panics
-/// Outside of threads that tokio's `spawn_blocking` made.
-pub(crate) fn drive_here<P: Phases>(
-    port: &Port<'_>,
-    roster: &Roster,
-    context: Digest32,
-    phase: P,
-    outbox: Outbox,
-) -> Result<P::Output, Abort> {
-    let run = drive(port, roster, context, phase, outbox);
-    Handle::current().block_on(port.course.accompany(port.report, run))
+    /// Whether a round computes for half a millisecond and more: it does so in the pool.
+    pub(crate) is_long: bool,
 }
 
 /// Runs `phase` to its end.
 ///
 /// # Errors
 /// The driver's [`Abort`]; a peer that cannot be reached counts as one that is awaited.
-pub(crate) async fn drive<P: Phases>(
+pub(crate) async fn drive<P>(
     port: &Port<'_>,
     roster: &Roster,
     context: Digest32,
     phase: P,
     outbox: Outbox,
-) -> Result<P::Output, Abort> {
+) -> Result<P::Output, Abort>
+where
+    P: Phases + Send + 'static,
+    P::Output: Send,
+{
     let part = roster.session();
     let parties = roster.parties().filter_map(|index| roster.member(index));
     let members = parties.map(|member| member.node.clone());
@@ -79,7 +69,7 @@ pub(crate) async fn drive<P: Phases>(
         roster,
         #[cfg(feature = "danger_byzantine")]
         context,
-        driver,
+        driver: Arc::new(Mutex::new(driver)),
         course: port.course.begin(),
         round: None,
         round_since: Instant::now(),
@@ -106,14 +96,19 @@ struct Run<'a, P: Phases> {
     roster: &'a Roster,
     #[cfg(feature = "danger_byzantine")]
     context: Digest32,
-    driver: Driver<P>,
+    /// Shared with the pool while that computes; nobody waits for it meanwhile.
+    driver: Arc<Mutex<Driver<P>>>,
     course: Part<'a>,
     /// The round that runs, and its name.
     round: Option<(u8, &'static str)>,
     round_since: Instant,
 }
 
-impl<P: Phases> Run<'_, P> {
+impl<P> Run<'_, P>
+where
+    P: Phases + Send + 'static,
+    P::Output: Send,
+{
     async fn until_over(
         &mut self,
         mailbox: &mut Mailbox<'_>,
@@ -121,7 +116,7 @@ impl<P: Phases> Run<'_, P> {
     ) -> Result<P::Output, Abort> {
         // A session that is over already says nothing of its own: a first message may have a share in it.
         if mailbox.cancelled.load(Ordering::SeqCst) {
-            effects = self.driver.give_up(Reason::Cancelled);
+            effects = self.driver.lock().give_up(Reason::Cancelled);
         } else if let Some(peer) = self.gone() {
             effects = self.peer_gave_up(peer);
         }
@@ -132,7 +127,7 @@ impl<P: Phases> Run<'_, P> {
             self.note_progress();
             let letter = self.next_letter(mailbox).await;
             if mailbox.cancelled.load(Ordering::Relaxed) {
-                effects = self.driver.give_up(Reason::Cancelled);
+                effects = self.driver.lock().give_up(Reason::Cancelled);
                 continue;
             }
             effects = match letter {
@@ -150,12 +145,12 @@ impl<P: Phases> Run<'_, P> {
                     #[cfg(feature = "danger_byzantine")]
                     crate::byzantine::incoming(&self.place(), &envelope);
                     match self.index_of(&from) {
-                        Some(from) => self.driver.receive(from, &envelope, &mut SystemRandomness),
+                        Some(from) => self.receive(from, envelope).await?,
                         None => Vec::new(), // a node that is not in this run has no say in it
                     }
                 }
                 Ok(Letter::Flooded(peer)) => match self.index_of(&peer) {
-                    Some(index) => self.driver.flooded(index),
+                    Some(index) => self.driver.lock().flooded(index),
                     None => Vec::new(),
                 },
                 Ok(Letter::LinkLost(peer)) if self.index_of(&peer).is_none() => Vec::new(),
@@ -163,11 +158,44 @@ impl<P: Phases> Run<'_, P> {
                     Some(index) => self.peer_gave_up(index),
                     None => Vec::new(),
                 },
-                Ok(Letter::LinkLost(_)) => self.driver.give_up(Reason::TimedOut),
-                Ok(Letter::Cancel) => self.driver.give_up(Reason::Cancelled),
-                Err(RoundOver) => self.driver.give_up(Reason::TimedOut),
+                Ok(Letter::LinkLost(_)) => self.driver.lock().give_up(Reason::TimedOut),
+                Ok(Letter::Cancel) => self.driver.lock().give_up(Reason::Cancelled),
+                Err(RoundOver) => self.driver.lock().give_up(Reason::TimedOut),
             };
         }
+    }
+
+    /// Takes a message. The one that completes a round makes it compute; where that takes long, it does
+    /// so in the pool, unless that is full: then it is this thread's turn, as it would be without one.
+    ///
+    /// # Errors
+    /// The computation broke off, which is a defect of ours: [`Abort`].
+    async fn receive(
+        &self,
+        from: PartyIndex,
+        envelope: SecretBytes,
+    ) -> Result<Vec<Effect<P::Output>>, Abort> {
+        let driver = Arc::clone(&self.driver);
+        let receive = move || {
+            driver
+                .lock()
+                .receive(from, &envelope, &mut SystemRandomness)
+        };
+        let pool = &self.port.node.crypto;
+        if self.port.is_long && self.completes(from) && pool.has_room().is_ok() {
+            let long = move || {
+                crate::failpoint::pause("pool.before_round");
+                receive()
+            };
+            return Ok(pool.run(long).await?);
+        }
+        Ok(receive())
+    }
+
+    /// Whether nobody but this party is waited for.
+    fn completes(&self, from: PartyIndex) -> bool {
+        let awaiting = self.driver.lock().progress().awaiting;
+        awaiting.iter().all(|party| *party == from)
     }
 
     /// Who gave up an earlier part.
@@ -178,7 +206,7 @@ impl<P: Phases> Run<'_, P> {
 
     /// A peer gave up in an earlier part.
     fn peer_gave_up(&mut self, peer: PartyIndex) -> Vec<Effect<P::Output>> {
-        let mut effects = self.driver.give_up(Reason::PeerAborted);
+        let mut effects = self.driver.lock().give_up(Reason::PeerAborted);
         for effect in &mut effects {
             if let Effect::Aborted(abort) = effect {
                 abort.reported_by = Some(peer);
@@ -201,7 +229,7 @@ impl<P: Phases> Run<'_, P> {
             // No peer hears of this session again, and the coordinator, which may be in league
             // with one, hears the same whatever was computed.
             Verdict::Silence => {
-                drop(self.driver.give_up(Reason::Cancelled));
+                drop(self.driver.lock().give_up(Reason::Cancelled));
                 Some(Err(Abort::new(Reason::Cancelled, [])))
             }
         })
@@ -224,7 +252,7 @@ impl<P: Phases> Run<'_, P> {
         }
         if result.is_none() && !unreachable.is_empty() {
             // What was sent is lost for somebody, so that nobody can finish: end it now.
-            let told = self.driver.give_up(Reason::Cancelled);
+            let told = self.driver.lock().give_up(Reason::Cancelled);
             let _ = self.perform(told);
             result = Some(Err(Abort::new(Reason::TimedOut, unreachable)));
         }
@@ -242,7 +270,7 @@ impl<P: Phases> Run<'_, P> {
         #[cfg(feature = "danger_byzantine")]
         crate::failpoint::here(&format!(
             "send.{}",
-            self.driver.progress().name.replace(' ', "-")
+            self.driver.lock().progress().name.replace(' ', "-")
         ));
         #[cfg(feature = "danger_byzantine")]
         crate::byzantine::flood(&self.place(), to, &message);
@@ -295,7 +323,7 @@ impl<P: Phases> Run<'_, P> {
     }
 
     fn note_progress(&mut self) {
-        let progress = self.driver.progress();
+        let progress = self.driver.lock().progress();
         let (round, name) = (progress.round, progress.name);
         if self.round.is_none_or(|(before, _)| before != round) {
             if let Some((_, before)) = self.round.replace((round, name)) {

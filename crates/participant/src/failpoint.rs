@@ -29,3 +29,16 @@ pub(crate) async fn hold(name: &str) {
 pub(crate) fn hold(_name: &str) -> std::future::Ready<()> {
     std::future::ready(())
 }
+
+/// [`hold`] for a thread that waits.
+#[cfg(feature = "danger_byzantine")]
+pub(crate) fn pause(name: &str) {
+    let wanted = |line: &Vec<String>| matches!(line.as_slice(), [verb, place] if verb == "hold" && place == name);
+    while crate::danger::script().iter().any(wanted) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+/// Goes on.
+#[cfg(not(feature = "danger_byzantine"))]
+pub(crate) const fn pause(_name: &str) {}

@@ -19,6 +19,7 @@ mod byzantine;
 mod clock;
 mod config;
 mod course;
+mod crypto_pool;
 #[cfg(feature = "danger_byzantine")]
 pub mod danger;
 mod drive;

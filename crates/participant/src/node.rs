@@ -17,6 +17,7 @@ use quorate_types::{Digest32, NodeId, PartyIndex, SecretBytes, SessionId};
 use tokio::sync::Semaphore;
 
 use crate::config::SessionLimits;
+use crate::crypto_pool::CryptoPool;
 use crate::gate::Gates;
 use crate::identity::Identity;
 use crate::key_cache::KeyCache;
@@ -68,6 +69,7 @@ pub(crate) struct Node {
     pub(crate) registry: Registry,
     pub(crate) keystore: Keystore,
     pub(crate) keys: KeyCache,
+    pub(crate) crypto: CryptoPool,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) settlement: Settlement,
     pub(crate) untold_bans: bans::Untold,
@@ -94,6 +96,7 @@ pub(crate) struct Parts {
     pub(crate) manifest: Manifest,
     pub(crate) registry: Registry,
     pub(crate) keystore: Keystore,
+    pub(crate) crypto: CryptoPool,
     pub(crate) limits: SessionLimits,
     pub(crate) boot_id: [u8; 16],
 }
@@ -106,6 +109,7 @@ impl Node {
             manifest,
             registry,
             keystore,
+            crypto,
             limits,
             boot_id,
         } = parts;
@@ -134,6 +138,7 @@ impl Node {
             manifest,
             registry,
             keystore,
+            crypto,
             limits,
             boot_id,
         }

@@ -119,7 +119,18 @@ async fn join(
     };
     tracing::Span::current().record("key", tracing::field::display(key));
     match &intent.intent().act {
-        Act::CreateKey(_) => create_key(node, proposal, intent, report).await,
+        Act::CreateKey(create) => {
+            let asked = create::Asked {
+                node: Arc::clone(node),
+                proposal: Arc::clone(proposal),
+                create: create.clone(),
+                intent,
+                report: Arc::clone(report),
+            };
+            let certificate = create::run(asked).await?;
+            report.key_created(&certificate);
+            Ok(())
+        }
         Act::Sign(sign) => {
             let signatures = sign::run(node, proposal, &intent, sign, report).await?;
             report.signed(&signatures);
@@ -131,28 +142,6 @@ async fn join(
             Err(refuse_anonymous(node, proposal, refusal).await)
         }
     }
-}
-
-/// Creates a key on a thread of its own: it computes for long and waits often.
-async fn create_key(
-    node: &Arc<Node>,
-    proposal: &Arc<Proposal>,
-    intent: VerifiedIntent,
-    report: &Arc<Report>,
-) -> Result<(), Ended> {
-    let (node, proposal, report) = (Arc::clone(node), Arc::clone(proposal), Arc::clone(report));
-    let span = tracing::Span::current();
-    let thread = tokio::task::spawn_blocking(move || {
-        let _entered = span.enter();
-        let Act::CreateKey(create) = &intent.intent().act else {
-            return Ok(());
-        };
-        let certificate = create::run(&node, &proposal, &intent, create, &report)?;
-        report.key_created(&certificate);
-        Ok(())
-    });
-    let ended = thread.await;
-    ended.unwrap_or_else(|_| Err(Abort::local("the creation of a key broke off").into()))
 }
 
 /// Records the refusal of a proposal whose intent is not believed.

@@ -24,6 +24,7 @@ use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
 use crate::config::{MasterKeyConfig, ParticipantConfig};
+use crate::crypto_pool::{CryptoPool, PoolLimits};
 use crate::identity::{Identity, KeyFileError, read_secret};
 use crate::links::pump;
 use crate::node::{Node, Parts};
@@ -88,6 +89,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// The operating system gives no threads.
+    #[error("threads for cryptography cannot be started: {0}")]
+    Threads(std::io::Error),
     /// The operating system gives no randomness.
     #[error("the operating system gives no randomness")]
     Randomness,
@@ -146,12 +150,15 @@ pub async fn start(config: ParticipantConfig) -> Result<Running, StartError> {
     let mut boot_id = [0; 16];
     getrandom::fill(&mut boot_id).map_err(|_| StartError::Randomness)?;
     let links = link_config(&config, &manifest, noise_secret)?;
+    let crypto = PoolLimits::of(&config.limits);
+    let crypto = CryptoPool::start(crypto).map_err(StartError::Threads)?;
     let node = Arc::new(Node::new(Parts {
         me: config.node_id.clone(),
         identity,
         manifest,
         registry,
         keystore,
+        crypto,
         limits: config.limits.clone(),
         boot_id,
     }));

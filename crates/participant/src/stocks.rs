@@ -311,12 +311,16 @@ pub(crate) fn top_up(node: &Arc<Node>, held: &Arc<HeldKey>, set: &SigningSet) {
     let Some(filling) = node.stocks.wanted(set, leader) else {
         return;
     };
-    let (node, held) = (Arc::clone(node), Arc::clone(held));
-    tokio::task::spawn_blocking(move || {
+    let (maker, held) = (Arc::clone(node), Arc::clone(held));
+    let made = node.crypto.spawn(move || {
         if let Engine::Frost(share) = &held.engine {
-            fill(&node, share, filling);
+            fill(&maker, share, filling);
         }
     });
+    // Signatures go on without it.
+    if let Err(error) = made {
+        tracing::debug!(%error, "no stock is made now");
+    }
 }
 
 fn fill(node: &Node, share: &CheckedShare, mut filling: Filling) {

@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use quorate_dkls23::PairSetup;
+use quorate_dkls23::{PairSetup, PairState};
 use quorate_keystore::KeystoreError;
 use quorate_protocol::{Abort, Member, Phases as _, Roster};
 use quorate_types::{Canonical as _, Digest32, NodeId, PartyIndex, SessionId, Writer};
 use rand_core::Rng as _;
 use thiserror::Error;
+use tracing::Instrument as _;
 
 use super::message::{Occasion, PairMessage};
 use super::{is_agreed, proceed, standing_bans, tell};
 use crate::course::Course;
-use crate::drive::{Port, drive_here};
+use crate::drive::{Port, drive};
 use crate::link_message;
 use crate::node::Node;
 use crate::randomness::SystemRandomness;
@@ -124,69 +125,89 @@ pub(super) fn declined(node: &Arc<Node>, peer: &NodeId, nonce: [u8; 16]) {
     });
 }
 
-/// Gives the pair free again, also if the run panics.
-struct EndOfRun<'a> {
-    node: &'a Node,
-    peer: &'a NodeId,
+/// A set-up that runs. Gives the pair free again when it is dropped, also by a panic.
+struct Running {
+    node: Arc<Node>,
+    peer: NodeId,
     session: SessionId,
 }
 
-impl Drop for EndOfRun<'_> {
+impl Drop for Running {
     fn drop(&mut self) {
         self.node.mailboxes.forget(self.session);
         self.node
             .pairs
-            .with(self.peer, |known| known.running = None);
+            .with(&self.peer, |known| known.running = None);
     }
 }
 
-/// Runs it on a thread of its own: it computes for tens of milliseconds.
+/// Runs it as a task. It computes for milliseconds, in the pool, and ends on a thread that may wait for
+/// the disk.
 fn begin(node: &Arc<Node>, peer: &NodeId, session: SessionId, nonces: ([u8; 16], [u8; 16])) {
-    let (node, peer) = (Arc::clone(node), peer.clone());
-    drop(tokio::task::spawn_blocking(move || {
-        let span = tracing::info_span!("pair set-up", node = %node.me, %peer, %session);
-        let _entered = span.enter();
-        let ends = EndOfRun {
-            node: &node,
-            peer: &peer,
-            session,
-        };
-        let made = run(&node, &peer, session, nonces);
-        drop(ends);
-        match made {
-            Ok(generation) => tracing::info!(%generation, "pair state made and stored"),
-            Err(error) => {
-                metrics::counter!("quorate_pair_setups_failed_total", "peer" => peer.to_string())
-                    .increment(1);
-                tracing::warn!(%error, "no new pair state");
-            }
-        }
-        tell(&node, &peer, Occasion::News);
-        proceed(&node, &peer, false);
-    }));
+    let running = Running {
+        node: Arc::clone(node),
+        peer: peer.clone(),
+        session,
+    };
+    let span = tracing::info_span!("pair set-up", node = %node.me, %peer, %session);
+    let within = span.clone();
+    let attend = async move {
+        let made = run(&running, nonces).await;
+        let conclude = move || within.in_scope(|| conclude(running, made));
+        // If it panicked, the pair is free again, and whoever comes next tries anew.
+        let _ = tokio::task::spawn_blocking(conclude).await;
+    };
+    drop(tokio::spawn(attend.instrument(span)));
 }
 
-fn run(
-    node: &Arc<Node>,
-    peer: &NodeId,
-    session: SessionId,
-    nonces: ([u8; 16], [u8; 16]),
-) -> Result<Digest32, NotMade> {
-    let roster = roster(node, peer, session).ok_or(NotMade::NoPair)?;
+async fn run(running: &Running, nonces: ([u8; 16], [u8; 16])) -> Result<PairState, NotMade> {
+    let Running {
+        node,
+        peer,
+        session,
+    } = running;
+    let roster = roster(node, peer, *session).ok_or(NotMade::NoPair)?;
     let (roster, context) = roster.part("pair", &purpose(node, nonces));
-    let report = Report::silent(session);
+    let report = Report::silent(*session);
     let course = Course::new(1, PairSetup::ROUNDS);
     let port = Port {
         node,
-        owner: session,
+        owner: *session,
         part: "pair",
         report: &report,
         round_timeout: Duration::from_millis(node.limits.pair_round_timeout_ms),
         gate: None,
         course: &course,
+        is_long: true,
     };
-    let (phase, outbox) = PairSetup::start(&roster, context, &mut SystemRandomness)?;
-    let state = drive_here(&port, &roster, context, phase, outbox)?;
+    let start = {
+        let roster = roster.clone();
+        move || PairSetup::start(&roster, context, &mut SystemRandomness)
+    };
+    let started = node.crypto.run(start).await.map_err(Abort::from)?;
+    let (phase, outbox) = started?;
+    Ok(drive(&port, &roster, context, phase, outbox).await?)
+}
+
+/// Stores what was made, and goes on with the peer.
+fn conclude(running: Running, made: Result<PairState, NotMade>) {
+    let (node, peer) = (Arc::clone(&running.node), running.peer.clone());
+    let stored = made.and_then(|state| store(&node, &peer, &state));
+    // Stored first: a pair that is free has what its last set-up made.
+    drop(running);
+    match stored {
+        Ok(generation) => tracing::info!(%generation, "pair state made and stored"),
+        Err(error) => {
+            metrics::counter!("quorate_pair_setups_failed_total", "peer" => peer.to_string())
+                .increment(1);
+            tracing::warn!(%error, "no new pair state");
+        }
+    }
+    tell(&node, &peer, Occasion::News);
+    proceed(&node, &peer, false);
+}
+
+fn store(node: &Node, peer: &NodeId, state: &PairState) -> Result<Digest32, NotMade> {
     // What was made before a ban is not what an owner allows after it.
     if !standing_bans(&node.keystore, peer).is_empty() {
         return Err(NotMade::Banned);

@@ -319,6 +319,7 @@ async fn sign_all(
     });
     let set = stocks::set_of(statement, signers);
     let course = Course::new(effect.targets.len(), held.engine.sign_rounds());
+    let is_long = held.engine.is_long(signers.iter().len());
     let sign_one = async |(position, target): (usize, &SigningTarget)| {
         let (session, part) = (proposal.session, format!("sign/{position}"));
         let (committee, t) = (&statement.committee, statement.threshold.min_signers());
@@ -335,6 +336,7 @@ async fn sign_all(
             round_timeout: Duration::from_millis(node.limits.sign_round_timeout_ms),
             gate: gate.as_ref(),
             course: &course,
+            is_long,
         };
         // The engine verified it: a signature that does not hold is an abort.
         let engine = &held.engine;
@@ -355,6 +357,15 @@ impl Engine {
         match self {
             Self::Dkls23(_) => quorate_dkls23::Sign::ROUNDS,
             Self::Frost(_) => quorate_frost::Sign::ROUNDS,
+        }
+    }
+
+    /// Whether a round of so many signers computes for half a millisecond and more, by what was
+    /// measured: 0.1 ms for each pair of signers in DKLs23, 0.04 ms for each signer in FROST.
+    const fn is_long(&self, signers: usize) -> bool {
+        match self {
+            Self::Dkls23(_) => signers >= 6,
+            Self::Frost(_) => signers >= 13,
         }
     }
 

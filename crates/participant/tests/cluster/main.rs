@@ -28,6 +28,7 @@ mod key_generation_attacks;
 #[cfg(feature = "danger_byzantine")]
 mod lift_ban;
 mod links_awaited;
+mod long_rounds;
 #[cfg(feature = "danger_byzantine")]
 mod pair_crashes;
 mod pair_states;
