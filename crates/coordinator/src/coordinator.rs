@@ -42,6 +42,11 @@ pub enum StartError {
     /// The manifest names a node whose address is not configured.
     #[error("no address for node `{0}` of the manifest; add it to [coordinator.nodes]")]
     NoAddress(NodeId),
+    /// The processor, or whatever emulates it, computes wrongly.
+    #[error(
+        "this machine computes wrongly on edwards25519, perhaps with wide instructions; signatures cannot be verified here"
+    )]
+    WrongArithmetic,
     /// No channel to a node can be made.
     #[error("cannot reach node `{node}`: {why}")]
     Channel {
@@ -110,6 +115,9 @@ impl Coordinator {
         store: Arc<dyn Store>,
         connector: Arc<dyn NodeConnector>,
     ) -> Result<Self, StartError> {
+        if !quorate_verify::edwards25519_is_right() {
+            return Err(StartError::WrongArithmetic);
+        }
         let manifest = read_manifest(config)?;
         let nodes = make_nodes(config, &manifest, &connector)?;
         let limits = config.limits.clone();

@@ -92,6 +92,12 @@ pub enum StartError {
     /// The operating system gives no threads.
     #[error("threads for cryptography cannot be started: {0}")]
     Threads(std::io::Error),
+    /// The processor, or whatever emulates it, computes wrongly.
+    #[error(
+        "this machine computes wrongly on edwards25519, perhaps with wide instructions; \
+        nothing may be signed here"
+    )]
+    WrongArithmetic,
     /// The operating system gives no randomness.
     #[error("the operating system gives no randomness")]
     Randomness,
@@ -131,6 +137,9 @@ impl Running {
 /// # Errors
 /// [`StartError`]; nothing was started then.
 pub async fn start(config: ParticipantConfig) -> Result<Running, StartError> {
+    if !quorate_verify::edwards25519_is_right() {
+        return Err(StartError::WrongArithmetic);
+    }
     let manifest = read_manifest(&config.manifest)?;
     let (identity_secret, noise_secret) = (
         read_secret(&config.identity_key_file)?,

@@ -18,6 +18,7 @@ mod known_keys;
 mod known_points;
 mod point;
 mod schnorr;
+mod self_test;
 mod signature;
 
 pub use ecdsa::{EcdsaSignature, recover_ecdsa, recover_ecdsa_near, recovery_id_for, verify_ecdsa};
@@ -25,4 +26,5 @@ pub use eddsa::verify_ed25519;
 pub use error::{PointFault, VerifyError};
 pub use point::{check_ed25519_point, check_point, check_secp256k1_point, secp256k1_coordinates};
 pub use schnorr::{taproot_output_key, verify_bip340};
+pub use self_test::edwards25519_is_right;
 pub use signature::Signature;
