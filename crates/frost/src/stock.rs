@@ -45,7 +45,8 @@ pub struct StockLimits {
     pub bytes_per_peer: usize,
     /// Bytes of all entries. Of what others announce, one has an equal share of these at most.
     pub bytes: usize,
-    /// How long an attempt may wait for its first round. An opening comes within this time, or to nobody.
+    /// How long an attempt may wait for its first round. An opening comes within this time, but
+    /// for one of many signatures of a session that moves: that may come later, and find nothing.
     pub round: std::time::Duration,
     /// How long an entry is good for, from when it was made.
     pub lifetime: std::time::Duration,

@@ -23,6 +23,8 @@ const PROGRESS_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) struct Course {
     parts: usize,
     rounds: u8,
+    begun_at: Instant,
+    most: Duration,
     inner: Mutex<Inner>,
     /// Something is to be told.
     news: Notify,
@@ -39,18 +41,21 @@ struct Inner {
 }
 
 impl Course {
-    /// Of so many parts of so many rounds each, which begins now.
-    pub(crate) fn new(parts: usize, rounds: u8) -> Self {
+    /// Of so many parts of so many rounds each, which begins now and takes so long at most.
+    pub(crate) fn new(parts: usize, rounds: u8, most: Duration) -> Self {
+        let begun_at = Instant::now();
         let inner = Inner {
             begun: 0,
             over: 0,
             running: BTreeMap::new(),
-            moved_at: Instant::now(),
+            moved_at: begun_at,
             is_told: true,
         };
         Self {
             parts,
             rounds,
+            begun_at,
+            most,
             inner: Mutex::new(inner),
             news: Notify::new(),
         }
@@ -73,11 +78,17 @@ impl Course {
         self.inner.lock().moved_at
     }
 
+    /// Whether a round of any part was gone through: all peers of it take part.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.moved_at() > self.begun_at
+    }
+
     /// How long the session may stay where it is, from `now` on, if it may for `timeout` in all: a peer
-    /// that goes on with other parts is not gone. A part that stands still for good ends with the
-    /// last of the others and this time, or when the coordinator gives up.
+    /// that goes on with other parts is not gone.
     pub(crate) fn left(&self, timeout: Duration, now: Instant) -> Duration {
-        timeout.saturating_sub(now.saturating_duration_since(self.moved_at()))
+        let left =
+            |most: Duration, since| most.saturating_sub(now.saturating_duration_since(since));
+        left(timeout, self.moved_at()).min(left(self.most, self.begun_at))
     }
 
     /// Runs the parts of the session, and tells the coordinator of their progress where they pause, or
@@ -159,6 +170,13 @@ impl Part<'_> {
         self.course.changed(inner);
     }
 
+    /// Whether no part that began before it is under way.
+    pub(crate) fn is_first(&self) -> bool {
+        let inner = self.course.inner.lock();
+        let first = inner.running.first_key_value();
+        first.is_none_or(|(number, _)| *number >= self.number)
+    }
+
     /// It went through. A part that is only dropped did not.
     pub(crate) fn finish(self) {
         let mut inner = self.course.inner.lock();
@@ -179,6 +197,8 @@ impl Drop for Part<'_> {
 mod tests {
     use super::*;
 
+    const MOST: Duration = Duration::from_secs(30);
+
     fn at(round: u8) -> Progress {
         Progress {
             round,
@@ -194,7 +214,7 @@ mod tests {
 
     #[test]
     fn one_part__should_stand_at_its_round() {
-        let course = Course::new(1, 3);
+        let course = Course::new(1, 3, MOST);
         let part = course.begin();
         assert_eq!(step(&course), (0, 3));
         for round in [1, 2, 3] {
@@ -208,7 +228,7 @@ mod tests {
     #[test]
     fn every_part_that_is_over__must_move_the_session_on_whatever_their_number() {
         for parts in [2, 85, 86, 100, 254] {
-            let course = Course::new(parts, 3);
+            let course = Course::new(parts, 3, MOST);
             let mut before = 0;
             for _ in 0..parts {
                 let part = course.begin();
@@ -225,7 +245,7 @@ mod tests {
 
     #[test]
     fn parts_side_by_side__should_count_each_round_and_show_the_first_that_runs() {
-        let course = Course::new(3, 3);
+        let course = Course::new(3, 3, MOST);
         let (first, second) = (course.begin(), course.begin());
         first.stands_at(at(2));
         second.stands_at(at(3));
@@ -240,7 +260,7 @@ mod tests {
 
     #[test]
     fn only_a_later_round__must_count_as_having_moved() {
-        let course = Course::new(2, 3);
+        let course = Course::new(2, 3, MOST);
         let begun_at = course.moved_at();
         let part = course.begin();
         part.stands_at(at(1));
@@ -248,16 +268,17 @@ mod tests {
         part.stands_at(Progress { awaiting, ..at(1) });
         drop(course.begin());
         assert_eq!(course.moved_at(), begun_at);
+        assert!(!course.has_moved());
         part.stands_at(at(2));
         let moved_at = course.moved_at();
-        assert!(moved_at > begun_at);
+        assert!(moved_at > begun_at && course.has_moved());
         part.finish();
         assert!(course.moved_at() > moved_at);
     }
 
     #[test]
     fn a_part__should_be_waited_for_as_long_as_the_others_move() {
-        let course = Course::new(3, 3);
+        let course = Course::new(3, 3, MOST);
         let (stuck, other) = (course.begin(), course.begin());
         let timeout = Duration::from_secs(3);
         stuck.stands_at(at(1));
@@ -271,5 +292,34 @@ mod tests {
         assert_eq!(course.left(timeout, late), course.moved_at() - begun_at);
         other.finish();
         assert_eq!(course.left(timeout, late), course.moved_at() - begun_at);
+    }
+
+    #[test]
+    fn a_session__must_end_at_its_most_however_it_moves() {
+        let course = Course::new(1, 3, Duration::from_secs(2));
+        let begun_at = course.moved_at();
+        let part = course.begin();
+        part.stands_at(at(1));
+        part.stands_at(at(2));
+        let timeout = Duration::from_secs(3);
+        let [early, late] = [1, 2].map(|seconds| begun_at + Duration::from_secs(seconds));
+        assert_eq!(course.left(timeout, early), Duration::from_secs(1));
+        assert_eq!(course.left(timeout, late), Duration::ZERO);
+    }
+
+    #[test]
+    fn only_the_earliest_part_that_runs__must_count_as_the_first() {
+        let course = Course::new(3, 3, MOST);
+        let parts = [course.begin(), course.begin(), course.begin()];
+        let [first, second, third] = parts;
+        for part in [&second, &first, &third] {
+            part.stands_at(at(1));
+        }
+        let firsts = |parts: [&Part<'_>; 3]| parts.map(Part::is_first);
+        assert_eq!(firsts([&first, &second, &third]), [true, false, false]);
+        second.finish();
+        assert_eq!([first.is_first(), third.is_first()], [true, false]);
+        first.finish();
+        assert!(third.is_first());
     }
 }

@@ -31,33 +31,25 @@ use threads::Shared;
 /// How long a thread may be idle.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// Why work has no result.
+/// As much work waits as may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(crate) enum PoolError {
-    /// As much work waits as may wait. This was not begun.
-    #[error("too much cryptography waits on this node")]
-    Full,
-    /// It panicked, or the pool ended.
-    #[error("a computation broke off")]
-    BrokeOff,
-}
+#[error("too much cryptography waits on this node")]
+pub(crate) struct Full;
 
-impl From<PoolError> for Refusal {
-    fn from(error: PoolError) -> Self {
-        let code = match error {
-            PoolError::Full => ErrorCode::RateLimited,
-            PoolError::BrokeOff => ErrorCode::Internal,
-        };
-        Self::retry(code, error)
+impl From<Full> for Refusal {
+    fn from(error: Full) -> Self {
+        Self::retry(ErrorCode::RateLimited, error)
     }
 }
 
-impl From<PoolError> for Abort {
-    fn from(error: PoolError) -> Self {
-        Self::local(match error {
-            PoolError::Full => "too much cryptography waits",
-            PoolError::BrokeOff => "a computation broke off",
-        })
+/// Work has no result: it panicked, or the pool ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a computation broke off")]
+pub(crate) struct BrokeOff;
+
+impl From<BrokeOff> for Abort {
+    fn from(_: BrokeOff) -> Self {
+        Self::local("a computation broke off")
     }
 }
 
@@ -112,56 +104,64 @@ impl CryptoPool {
         Ok(pool)
     }
 
-    /// Computes in the pool. Work is queued at once, before the future is polled. If the future is
-    /// dropped before the work was begun, the work is dropped with it; if it is dropped later, the
-    /// result is, as soon as there is one.
+    /// Computes in the pool; where that is full, here and now, as it would be without one. Work is
+    /// queued at once, before the future is polled. If the future is dropped before the work was
+    /// begun, the work is dropped with it; if it is dropped later, the result is, as soon as there is
+    /// one.
     ///
     /// # Errors
-    /// [`PoolError`].
+    /// [`BrokeOff`]. What panics here and now unwinds to the caller.
     pub(crate) fn run<T, F>(
         &self,
         work: F,
-    ) -> impl Future<Output = Result<T, PoolError>> + Send + use<T, F>
+    ) -> impl Future<Output = Result<T, BrokeOff>> + Send + use<T, F>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let queued = self.queue(work);
+        let (answer, result) = oneshot::channel();
+        let queued = self.shared.put(Box::new(move || {
+            // Who has gone since it was begun has the result dropped here, and so wiped.
+            drop(answer.send(work()));
+        }));
+        let place = match queued {
+            Ok(number) => Some(Place {
+                shared: Arc::clone(&self.shared),
+                number,
+            }),
+            Err(work) => {
+                work();
+                None
+            }
+        };
         async move {
-            let (result, _place) = queued?;
-            result.await.map_err(|_| PoolError::BrokeOff)
+            let _place = place;
+            result.await.map_err(|_| BrokeOff)
         }
     }
 
-    /// Computes something that nobody waits for.
+    /// Computes something that nobody waits for. A panic is in the log alone.
     ///
     /// # Errors
-    /// [`PoolError`]; a panic is in the log alone.
-    pub(crate) fn spawn(&self, work: impl FnOnce() + Send + 'static) -> Result<(), PoolError> {
-        self.shared.put(Box::new(work)).map(drop)
+    /// [`Full`]: it was dropped.
+    pub(crate) fn spawn(&self, work: impl FnOnce() + Send + 'static) -> Result<(), Full> {
+        let queued = self.shared.put(Box::new(work));
+        queued.map(drop).map_err(|_| refused())
     }
 
     /// Whether more work may wait: others may take that place.
     ///
     /// # Errors
-    /// [`PoolError::Full`].
-    pub(crate) fn has_room(&self) -> Result<(), PoolError> {
+    /// [`Full`].
+    pub(crate) fn has_room(&self) -> Result<(), Full> {
         let has_room = self.shared.has_room();
-        has_room.then_some(()).ok_or(PoolError::Full)
+        has_room.then_some(()).ok_or_else(refused)
     }
+}
 
-    fn queue<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<(oneshot::Receiver<T>, Place), PoolError> {
-        let (answer, result) = oneshot::channel();
-        let number = self.shared.put(Box::new(move || {
-            // Who has gone since it was begun has the result dropped here, and so wiped.
-            drop(answer.send(work()));
-        }))?;
-        let shared = Arc::clone(&self.shared);
-        Ok((result, Place { shared, number }))
-    }
+fn refused() -> Full {
+    metrics::counter!("quorate_crypto_refused_total").increment(1);
+    Full
 }
 
 impl Drop for CryptoPool {

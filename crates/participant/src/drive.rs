@@ -145,7 +145,7 @@ where
                     #[cfg(feature = "danger_byzantine")]
                     crate::byzantine::incoming(&self.place(), &envelope);
                     match self.index_of(&from) {
-                        Some(from) => self.receive(from, envelope).await?,
+                        Some(from) => self.receive(mailbox, from, envelope).await?,
                         None => Vec::new(), // a node that is not in this run has no say in it
                     }
                 }
@@ -166,12 +166,13 @@ where
     }
 
     /// Takes a message. The one that completes a round makes it compute; where that takes long, it does
-    /// so in the pool, unless that is full: then it is this thread's turn, as it would be without one.
+    /// so in the pool.
     ///
     /// # Errors
     /// The computation broke off, which is a defect of ours: [`Abort`].
     async fn receive(
         &self,
+        mailbox: &Mailbox<'_>,
         from: PartyIndex,
         envelope: SecretBytes,
     ) -> Result<Vec<Effect<P::Output>>, Abort> {
@@ -181,15 +182,22 @@ where
                 .lock()
                 .receive(from, &envelope, &mut SystemRandomness)
         };
-        let pool = &self.port.node.crypto;
-        if self.port.is_long && self.completes(from) && pool.has_room().is_ok() {
-            let long = move || {
-                crate::failpoint::pause("pool.before_round");
-                receive()
-            };
-            return Ok(pool.run(long).await?);
+        if !self.port.is_long || !self.completes(from) {
+            return Ok(receive());
         }
-        Ok(receive())
+        let long = move || {
+            crate::failpoint::pause("pool.before_round");
+            receive()
+        };
+        let effects = self.port.node.crypto.run(long).await?;
+        // That took its time. What was found out counts all the same, but a session that was cancelled
+        // meanwhile sends nothing any more.
+        let sends = |effect: &Effect<_>| matches!(effect, Effect::Send { .. });
+        let is_cancelled = mailbox.cancelled.load(Ordering::SeqCst);
+        if is_cancelled && !effects.is_empty() && effects.iter().all(sends) {
+            return Ok(self.driver.lock().give_up(Reason::Cancelled));
+        }
+        Ok(effects)
     }
 
     /// Whether nobody but this party is waited for.
@@ -305,6 +313,10 @@ where
     }
 
     /// Waits for a letter, as long as the session may stay where it is.
+    ///
+    /// Only the first part that runs may find that a peer is late: every honest node has begun it, since
+    /// all parts before it are over. Of a later one that awaits a peer, that peer may be waiting itself,
+    /// in an earlier one, for somebody else.
     async fn next_letter(&mut self, mailbox: &mut Mailbox<'_>) -> Result<Letter, RoundOver> {
         loop {
             let Port {
@@ -313,10 +325,16 @@ where
                 ..
             } = *self.port;
             let left = course.left(round_timeout, Instant::now());
-            if let Ok(letter) = timeout(left, mailbox.letters.recv()).await {
+            let ends = left.is_zero() && self.course.is_first();
+            let pause = if left.is_zero() && !ends {
+                round_timeout // the first ends the session now, or moves
+            } else {
+                left
+            };
+            if let Ok(letter) = timeout(pause, mailbox.letters.recv()).await {
                 return letter.ok_or(RoundOver);
             }
-            if left.is_zero() {
+            if ends {
                 return Err(RoundOver);
             }
         }

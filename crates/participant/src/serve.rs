@@ -160,7 +160,7 @@ fn obey(node: &Arc<Node>, command: Command, events: &EventSender, place: Option<
                 return tracing::warn!("a coordinator sent a proposal without a session id");
             };
             let (node, events) = (Arc::clone(node), events.clone());
-            // A task for each session, bounded by `max_sessions`. Key creation takes a thread.
+            // A task for each session, bounded by `max_sessions`.
             tokio::spawn(async move {
                 let report = Report::new(session, events, place);
                 match proposal(session, open) {

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 /// Work that waited for longer is in want of a thread. A step that is worth handing over takes from
-/// a quarter of a millisecond to sixteen.
+/// half a millisecond to eleven.
 pub(super) const PATIENCE: Duration = Duration::from_millis(2);
 /// How long the CPU is watched for one measurement: ticks of the kernel are 10 ms.
 pub(super) const WINDOW: Duration = Duration::from_millis(100);

@@ -95,7 +95,7 @@ impl CryptoPool {
 fn run_and_wait<T: Send + 'static>(
     pool: &CryptoPool,
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, PoolError> {
+) -> Result<T, BrokeOff> {
     futures::executor::block_on(pool.run(work))
 }
 
@@ -125,7 +125,7 @@ fn work__should_begin_in_the_order_in_which_it_came() {
 async fn a_panic__should_be_an_error_of_its_caller_alone() {
     let pool = start(limits(1, 1, 8));
     let broken: Result<(), _> = pool.run(|| panic!("meant")).await;
-    assert_eq!(broken, Err(PoolError::BrokeOff));
+    assert_eq!(broken, Err(BrokeOff));
     pool.spawn(|| panic!("meant")).unwrap();
     assert_eq!(pool.run(|| 7).await, Ok(7));
 }
@@ -162,11 +162,7 @@ async fn work_of_a_caller_that_is_gone__must_be_dropped_at_once() {
     drop(pool.run(move || drop(kept)));
     assert_eq!(Arc::strong_count(&secret), 2, "it waits for no thread");
     let second = pool.run(|| 2);
-    assert_eq!(
-        pool.has_room(),
-        Err(PoolError::Full),
-        "and its place is free"
-    );
+    assert_eq!(pool.has_room(), Err(Full), "and its place is free");
     drop(held);
     assert_eq!((first.await, second.await), (Ok(()), Ok(2)));
     assert_eq!(Arc::strong_count(&secret), 1);
@@ -200,12 +196,19 @@ async fn a_full_queue__must_refuse_and_lose_nothing() {
     let second = pool.run(|| 2);
     let secret = Arc::new(());
     let refused = Arc::clone(&secret);
-    let third = pool.run(move || drop(refused));
-    assert_eq!(Arc::strong_count(&secret), 1, "dropped before it is polled");
-    assert_eq!(third.await, Err(PoolError::Full));
-    assert_eq!(pool.spawn(|| ()), Err(PoolError::Full));
-    assert_eq!(pool.has_room(), Err(PoolError::Full));
-    let refusal = Refusal::from(PoolError::Full);
+    let me = std::thread::current().id();
+    let third = pool.run(move || (drop(refused), std::thread::current().id()).1);
+    assert_eq!(
+        Arc::strong_count(&secret),
+        1,
+        "computed before it is polled"
+    );
+    assert_eq!(third.await, Ok(me), "here");
+    let refused = Arc::clone(&secret);
+    assert_eq!(pool.spawn(move || drop(refused)), Err(Full));
+    assert_eq!(Arc::strong_count(&secret), 1);
+    assert_eq!(pool.has_room(), Err(Full));
+    let refusal = Refusal::from(Full);
     assert_eq!(refusal.code, ErrorCode::RateLimited);
     drop(held);
     assert_eq!((first.await, second.await), (Ok(1), Ok(2)));

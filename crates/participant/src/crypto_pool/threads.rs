@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use super::PoolLimits;
 use super::machine::Machine;
 use super::size::Size;
-use super::{PoolError, PoolLimits};
 
 /// At most 15 letters: Linux cuts the rest.
 const NAME: &str = "quorate-crypto";
@@ -85,11 +85,13 @@ impl Shared {
     }
 
     /// Queues work, and tells its number.
-    pub(super) fn put(&self, work: Work) -> Result<u64, PoolError> {
+    ///
+    /// # Errors
+    /// The work, where as much waits as may wait.
+    pub(super) fn put(&self, work: Work) -> Result<u64, Work> {
         let mut state = self.state.lock();
         if state.queue.len() >= self.limits.queue {
-            metrics::counter!("quorate_crypto_refused_total").increment(1);
-            return Err(PoolError::Full);
+            return Err(work);
         }
         let number = state.next_number;
         state.next_number += 1;

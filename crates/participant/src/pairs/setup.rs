@@ -168,8 +168,15 @@ async fn run(running: &Running, nonces: ([u8; 16], [u8; 16])) -> Result<PairStat
     } = running;
     let roster = roster(node, peer, *session).ok_or(NotMade::NoPair)?;
     let (roster, context) = roster.part("pair", &purpose(node, nonces));
+    let start = {
+        let roster = roster.clone();
+        move || PairSetup::start(&roster, context, &mut SystemRandomness)
+    };
+    let started = node.crypto.run(start).await.map_err(Abort::from)?;
+    let (phase, outbox) = started?;
+    // The peer's time begins when we have done our part.
     let report = Report::silent(*session);
-    let course = Course::new(1, PairSetup::ROUNDS);
+    let course = Course::new(1, PairSetup::ROUNDS, Duration::MAX);
     let port = Port {
         node,
         owner: *session,
@@ -180,12 +187,6 @@ async fn run(running: &Running, nonces: ([u8; 16], [u8; 16])) -> Result<PairStat
         course: &course,
         is_long: true,
     };
-    let start = {
-        let roster = roster.clone();
-        move || PairSetup::start(&roster, context, &mut SystemRandomness)
-    };
-    let started = node.crypto.run(start).await.map_err(Abort::from)?;
-    let (phase, outbox) = started?;
     Ok(drive(&port, &roster, context, phase, outbox).await?)
 }
 

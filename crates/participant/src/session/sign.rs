@@ -318,7 +318,9 @@ async fn sign_all(
         pairs: generations(admitted),
     });
     let set = stocks::set_of(statement, signers);
-    let course = Course::new(effect.targets.len(), held.engine.sign_rounds());
+    // What peers say of parts that we have not begun waits no longer.
+    let most = Duration::from_millis(node.limits.early_ttl_ms);
+    let course = Course::new(effect.targets.len(), held.engine.sign_rounds(), most);
     let is_long = held.engine.is_long(signers.iter().len());
     let sign_one = async |(position, target): (usize, &SigningTarget)| {
         let (session, part) = (proposal.session, format!("sign/{position}"));
@@ -346,7 +348,8 @@ async fn sign_all(
     };
     // Their messages travel together.
     let signing = effect.targets.iter().enumerate().map(sign_one);
-    let signing = side_by_side::run(&node.more_parts, &course, signing);
+    let stop = || node.mailboxes.cancel(proposal.session);
+    let signing = side_by_side::run(&node.more_parts, &course, signing, stop);
     let signatures = course.accompany(report, signing).await?;
     stocks::top_up(node, held, &set);
     Ok(signatures)

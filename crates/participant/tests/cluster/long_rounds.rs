@@ -66,3 +66,40 @@ async fn a_pool_without_room__must_refuse_keys_and_lose_nothing_that_began() {
         }
     }
 }
+
+#[cfg(feature = "danger_byzantine")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_cancelled_while_its_round_computes__must_send_nothing_of_it() {
+    use quorate_testkit::{Outcome, Proposal};
+    use quorate_types::KeyId;
+
+    use crate::support::{byzantine, must_refuse, start_with, transfer};
+
+    let (cluster, mut doubles) = start_with(byzantine(5)).await;
+    let intent = cluster.client.create(&cluster.node_ids(), 4).unwrap();
+    let proposal = Proposal::new(intent, &[]).unwrap();
+    let before = begun(&cluster, 0);
+    let record = cluster.folder().join("sent.txt");
+    let recorded = format!("record {}\n", record.display());
+    let held = format!("{recorded}hold pool.before_round");
+    cluster.script(0, &held).unwrap();
+    for double in &doubles {
+        double.open(&proposal).await.unwrap();
+    }
+    let holds = |cluster: &Cluster| Ok(begun(cluster, 0) > before);
+    cluster.eventually("a round computes", holds).await.unwrap();
+    doubles[0].cancel(proposal.session).await.unwrap();
+    // Commands of a coordinator are obeyed in their order: this refusal comes behind the cancellation.
+    let unknown = transfer(&cluster, KeyId::from_array([7; 16]), 1, &[0, 1]);
+    must_refuse(&cluster, &mut doubles, &[0], &unknown, "NOT_FOUND").await;
+    cluster.script(0, &recorded).unwrap();
+    for double in &mut doubles {
+        let outcome = double.outcome(proposal.session).await.unwrap();
+        assert!(matches!(outcome, Outcome::Aborted(_)), "{outcome:?}");
+    }
+    let sent = std::fs::read_to_string(&record).unwrap();
+    let of = |kind: &str| sent.lines().filter(|line| line.ends_with(kind)).count();
+    assert_eq!(of(" 1 Broadcast"), 4, "commitments left before: {sent}");
+    assert_eq!(of(" Abort"), 4, "{sent}");
+    assert_eq!(sent.lines().count(), 8, "and nothing else: {sent}");
+}

@@ -181,7 +181,7 @@ fn a_trial__should_let_a_thread_leave_or_stay_and_start_none() {
         }
     }
     let shared = Arc::new(Shared::new(limits(1, 3, 8)));
-    shared.put(Box::new(|| ())).unwrap();
+    shared.put(Box::new(|| ())).ok().unwrap();
     let mut state = shared.state.lock();
     state.threads = 3;
     for (busy, leaving) in [(1.0, 1), (0.9, 0), (1.0, 0)] {
@@ -208,7 +208,7 @@ async fn the_end_of_a_pool__should_drop_what_waits_and_end_its_threads() {
     let shared = Arc::downgrade(&pool.shared);
     drop(pool);
     assert_eq!(Arc::strong_count(&secret), 1);
-    assert_eq!(waits.await, Err(PoolError::BrokeOff));
+    assert_eq!(waits.await, Err(BrokeOff));
     drop(held);
     must_end(&shared);
 }
