@@ -60,7 +60,7 @@ impl Comparison {
         let control = differences(
             RUNS,
             |is_fixed, random| std::array::from_fn(|_| pick(is_fixed, random.block())),
-            |numbers: &[u128; 8]| {
+            |numbers: &[u128; 16]| {
                 black_box(numbers.iter().position(|number| *number != 0));
             },
         );
