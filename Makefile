@@ -40,9 +40,10 @@ bench: ## Measure the engines alone, then whole clusters (about 10 minutes); res
 	    --package quorate-participant --package quorate-bench
 	@BENCH_OUT="$(BENCH_OUT)" BENCH_PROFILE="$(BENCH_PROFILE)" scripts/bench.sh
 
-soak: ## Simulations with more seeds (SOAK_SEEDS, 200000)
+soak: ## Simulations with more seeds (SOAK_SEEDS, 200000), and timing of what handles secrets
 	@scripts/setup.sh build
 	@QUORATE_SIM_SEEDS=$(SOAK_SEEDS) cargo test --release --locked --no-fail-fast $(SEED_TESTS) -- --nocapture simul
+	@cargo test --release --locked --no-fail-fast --package quorate-kernels --package quorate-dkls23 a8_ -- --ignored --nocapture
 
 dist: ## Build what ships (profile dist) into target/dist-out, with checksums
 	@scripts/setup.sh build

@@ -148,6 +148,7 @@ fn products(bench: &mut Bench<'_>, rng: &mut ChaCha20Rng) -> Result<()> {
     })
 }
 
+#[expect(clippy::disallowed_methods, reason = "public: only measured")]
 fn points(bench: &mut Bench<'_>, rng: &mut ChaCha20Rng) -> Result<()> {
     let scalar = SecretKey::from_secret_bytes(bytes(rng))?;
     let point = PublicKey::from_secret_key(&SecretKey::from_secret_bytes(bytes(rng))?);

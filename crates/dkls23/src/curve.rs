@@ -64,6 +64,7 @@ pub(crate) fn multiply(point: &Point, scalar: &Scalar) -> Option<[u8; 64]> {
 }
 
 /// `factor · point`, in time that depends on both; `None` for zero.
+#[expect(clippy::disallowed_methods, reason = "public: its factor, by type")]
 pub(crate) fn multiply_public(point: &Point, factor: &Public) -> Option<Point> {
     let factor = secp256k1::Scalar::from_be_bytes(factor.number().to_repr().into()).ok()?;
     point.mul_tweak(&factor).ok()

@@ -290,4 +290,6 @@ impl Mu {
 }
 
 #[cfg(test)]
+mod a8_timing;
+#[cfg(test)]
 mod tests;

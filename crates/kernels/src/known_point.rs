@@ -107,6 +107,10 @@ fn passes(sum: impl Fn(&PublicKey, &Residue, &Residue) -> Option<Coordinates>) -
 }
 
 /// The reference of [`KnownPoint::sum`].
+#[expect(
+    clippy::disallowed_methods,
+    reason = "public: for the verification of signatures"
+)]
 pub fn by_library(point: &PublicKey, base: &Residue, factor: &Residue) -> Option<Coordinates> {
     let secret = SecretKey::from_secret_bytes(base.to_be_bytes()).ok();
     let first = secret.map(|secret| multiply_by_library(&secret));

@@ -37,6 +37,7 @@ pub fn verify_ed25519(
     let challenge = Scalar::from_bytes_mod_order_wide(&challenge.into());
     // S·B - k·A can have one value only, so R need not be decoded: its bytes are those of that
     // point, which has one encoding, or they are wrong.
+    #[expect(clippy::disallowed_methods, reason = "public: a signature and its key")]
     let expected = EdwardsPoint::vartime_double_scalar_mul_basepoint(&challenge, &key.negated, &s);
     if expected.compress().as_bytes() == r && !expected.is_small_order() {
         Ok(())

@@ -51,6 +51,10 @@ impl Group for Ed25519 {
         encoded.map(|point| point.to_bytes().to_vec()).collect()
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "public: all of it, as the name says"
+    )]
     fn mul_add_public(base: &Scalar, factor: &Scalar, point: &EdwardsPoint) -> EdwardsPoint {
         EdwardsPoint::vartime_double_scalar_mul_basepoint(factor, point, base)
     }

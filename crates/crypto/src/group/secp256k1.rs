@@ -44,6 +44,10 @@ fn to_library(point: &ProjectivePoint) -> Option<PublicKey> {
 
 /// `base · G + factor · point` by libsecp256k1, which is faster; `None` where it has no form for a
 /// number, which is zero, or a point, which is the identity.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "public: only `mul_add_public` calls it"
+)]
 fn mul_add_by_library(
     base: &Scalar,
     factor: &Scalar,
@@ -110,6 +114,10 @@ impl Group for Secp256k1 {
             .collect()
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "public: all of it, as the name says"
+    )]
     fn mul_add_public(base: &Scalar, factor: &Scalar, point: &ProjectivePoint) -> ProjectivePoint {
         mul_add_by_library(base, factor, point).unwrap_or_else(|| {
             ProjectivePoint::mul_by_generator_and_mul_add_vartime(base, factor, point)

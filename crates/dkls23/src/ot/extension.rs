@@ -221,7 +221,7 @@ fn rows_check(id: &Digest32, hashes: impl Iterator<Item = Check>) -> [u8; 32] {
 }
 
 /// All ones if that bit of Δ is one.
-fn bit_mask(delta: u128, number: usize) -> u128 {
+pub(crate) fn bit_mask(delta: u128, number: usize) -> u128 {
     let [bit, ..] = (delta >> number).to_le_bytes();
     let half = u128::from(mask(u64::from(bit & 1)));
     half << 64 | half

@@ -81,6 +81,7 @@ impl Attempt {
 /// `1/d` for each distance `d` of two indices, from 1 on: an inversion costs more than all other
 /// arithmetic of an attempt with scalars.
 static INVERSES: LazyLock<Vec<Scalar>> = LazyLock::new(|| {
+    #[expect(clippy::disallowed_methods, reason = "public: numbers from 1 on")]
     let inverse = |distance| Scalar::from(distance).invert_vartime();
     let inverse = |distance: u64| Option::from(inverse(distance)).unwrap_or_default();
     (1..u64::from(MAX_PARTIES)).map(inverse).collect()

@@ -43,8 +43,9 @@ impl Round3 {
     }
 
     fn assemble(&self, u: Scalar, w: Scalar) -> Option<EcdsaSignature> {
-        // All signers know `u`, so the time may depend on it.
-        let s = w * Option::<Scalar>::from(u.invert_vartime())?;
+        #[expect(clippy::disallowed_methods, reason = "public: all signers know `u`")]
+        let inverse = Option::<Scalar>::from(u.invert_vartime())?;
+        let s = w * inverse;
         let is_high = bool::from(s.is_high());
         let s = if is_high { -s } else { s };
         let mut bytes = [0; 64];

@@ -109,6 +109,10 @@ impl Scheme for Bip340 {
             let factor = Secp256K1ScalarField::serialize(&other.factor);
             // No multiple is there of a factor that is zero, which no hash is.
             let factor = secp256k1::Scalar::from_be_bytes(factor).ok()?;
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "public: what signers have announced, and a factor of it"
+            )]
             points.push(other.binding.mul_tweak(&factor).ok()?);
         }
         let points: Vec<&PublicKey> = points.iter().collect();

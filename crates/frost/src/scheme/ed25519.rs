@@ -105,7 +105,12 @@ impl Scheme for Ed25519 {
         let hiding: EdwardsPoint = others.iter().map(|other| other.hiding).sum();
         let factors = others.iter().map(|other| *number(&other.factor));
         let points = others.iter().map(|other| other.binding);
-        let sum = own + hiding + EdwardsPoint::vartime_multiscalar_mul(factors, points);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "public: what signers have announced, and factors of it"
+        )]
+        let binding = EdwardsPoint::vartime_multiscalar_mul(factors, points);
+        let sum = own + hiding + binding;
         (!sum.is_identity()).then(|| sum.compress().to_bytes().to_vec())
     }
 
