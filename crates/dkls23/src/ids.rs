@@ -143,3 +143,6 @@ pub(crate) fn gadget(generation: &Digest32, receiver: PartyIndex) -> Hasher {
 fn wiped(digest: &Digest32) -> Zeroizing<[u8; 32]> {
     Zeroizing::new(*digest.as_bytes())
 }
+
+#[cfg(test)]
+mod tests;

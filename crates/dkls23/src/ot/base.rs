@@ -285,6 +285,38 @@ mod tests {
     }
 
     #[test]
+    fn a5_base_ot_hashes__must_change_with_everything_they_cover() {
+        let mut rng = ChaCha20Rng::seed_from_u64(6);
+        let ids = [b"one", b"two"].map(|id| Digest32::of(id, &[]));
+        let [first, second] = [(); 2].map(|()| random_point(&mut rng));
+        let (mut points, mut seeds) = (Vec::new(), Vec::new());
+        // Number and choice are a byte each, side by side: (0, 1) is not (1, 0).
+        for (id, number, choice, point) in [
+            (ids[0], 0, 0, first),
+            (ids[1], 0, 0, first),
+            (ids[0], 1, 0, first),
+            (ids[0], 0, 1, first),
+            (ids[0], 1, 1, first),
+            (ids[0], 0, 0, second),
+        ] {
+            let choice = Choice::from(choice);
+            let hash = *hashed(&id, number, choice, &point.compress());
+            assert!(!points.contains(&hash));
+            points.push(hash);
+            let kdf = |offers: &[u8], key| Kdf::new(&id, offers, &key);
+            for kdf in [
+                kdf(b"offers", first),
+                kdf(b"others", first),
+                kdf(b"offers", second),
+            ] {
+                let seed = kdf.seed(number, choice, &point);
+                assert!(!seeds.contains(&seed));
+                seeds.push(seed);
+            }
+        }
+    }
+
+    #[test]
     fn c10_base_ot__must_refuse_what_is_no_point() {
         let mut rng = ChaCha20Rng::seed_from_u64(4);
         let id = Digest32::of(b"test", &[]);
