@@ -1,7 +1,7 @@
-//! Group operations by libsecp256k1, and points on the wire.
+//! Group operations by libsecp256k1 and `quorate-kernels`, and points on the wire.
 //!
-//! Multiplications by secrets are constant-time: `ecmult_gen` for the base point, `ecmult_const`
-//! (behind ECDH) for any other. Additions are of points that become public. Cheaper than `k256`'s by half:
+//! Multiplications by secrets are constant-time: tables of `quorate-kernels` for the base point
+//! (ADR 13), `ecmult_const` (behind ECDH) for any other. Additions are of points that become public.
 //! `docs/protocols/dkls23.md` §5.
 
 use k256::Scalar;

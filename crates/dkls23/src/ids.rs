@@ -5,11 +5,54 @@
 
 use blake3::Hasher;
 use quorate_types::{Digest32, PartyIndex};
+use zeroize::Zeroizing;
 
 /// A BLAKE3 hasher for one purpose and one id.
 pub(crate) fn oracle(purpose: &[u8], id: &Digest32) -> Hasher {
     let key = Digest32::of(b"quorate dkls23 v2 oracle", &[purpose, id.as_bytes()]);
     Hasher::new_keyed(key.as_bytes())
+}
+
+/// One direction of one set-up: `chooser` is its place in the pair.
+pub(crate) fn base_ots(context: &Digest32, chooser: PartyIndex) -> Digest32 {
+    let parts: [&[u8]; 2] = [context.as_bytes(), &[chooser.get()]];
+    Digest32::of(b"quorate dkls23 v2 base OT", &parts)
+}
+
+/// Everything that both sides of one direction sent; `offers` is a digest of the chooser's message.
+pub(crate) fn base_ot_seeds(direction: &Digest32, offers: &[u8; 32], key: &[u8; 32]) -> Digest32 {
+    let parts: [&[u8]; 3] = [direction.as_bytes(), offers, key];
+    Digest32::of(b"quorate dkls23 v2 base OT seeds", &parts)
+}
+
+/// What the generation covers of an offer: all but the secret half of a seed.
+pub(crate) fn offer(key: &[u8; 32], points: &[u8]) -> Digest32 {
+    Digest32::of(b"quorate dkls23 v2 offer", &[key, points])
+}
+
+/// Names what a set-up makes. `offers`: of place 1 first.
+pub(crate) fn generation(context: &Digest32, [first, second]: [&Digest32; 2]) -> Digest32 {
+    let parts: [&[u8]; 3] = [context.as_bytes(), first.as_bytes(), second.as_bytes()];
+    Digest32::of(b"quorate dkls23 v2 generation", &parts)
+}
+
+/// The zero-sharing seed of a generation; secret. `halves`: of place 1 first.
+pub(crate) fn zero_seed(
+    generation: &Digest32,
+    [first, second]: [&[u8; 32]; 2],
+) -> Zeroizing<[u8; 32]> {
+    let parts: [&[u8]; 3] = [generation.as_bytes(), first, second];
+    wiped(&Digest32::of(b"quorate dkls23 v2 zero seed", &parts))
+}
+
+/// What shows the other of a pair that the party at place `from` made the same.
+pub(crate) fn confirmation(
+    generation: &Digest32,
+    zero_seed: &[u8; 32],
+    from: PartyIndex,
+) -> Digest32 {
+    let parts: [&[u8]; 3] = [generation.as_bytes(), zero_seed, &[from.get()]];
+    Digest32::of(b"quorate dkls23 v2 confirmation", &parts)
 }
 
 /// What one attempt is about; the same at all its signers. Every other id of signing covers it, so
@@ -62,6 +105,12 @@ pub(crate) fn extension(
     Digest32::of(b"quorate dkls23 v2 extension", &parts)
 }
 
+/// The message of an extension. `transcript` stands for its rows, and for the extension.
+pub(crate) fn matrix(transcript: &Digest32, choices: &[u8], rows: &[u8; 32]) -> Digest32 {
+    let parts: [&[u8]; 3] = [transcript.as_bytes(), choices, rows];
+    Digest32::of(b"quorate dkls23 v3 matrix", &parts)
+}
+
 /// The product made from an extension: adds the sender's fresh bytes, and the message of the
 /// extension, which was fixed before they were known.
 pub(crate) fn product(extension: &Digest32, matrix: &Digest32, salt: &[u8; 32]) -> Digest32 {
@@ -69,16 +118,16 @@ pub(crate) fn product(extension: &Digest32, matrix: &Digest32, salt: &[u8; 32]) 
     Digest32::of(b"quorate dkls23 v2 product", &parts)
 }
 
-/// One pair's summand of a share of zero. `nonces`: of the lower index first.
+/// One pair's summand of a share of zero; secret. `nonces`: of the lower index first.
 pub(crate) fn zero(
     seed: &[u8; 32],
     session: &Digest32,
     pair: (PartyIndex, PartyIndex),
     nonces: (&[u8; 32], &[u8; 32]),
-) -> Digest32 {
+) -> Zeroizing<[u8; 32]> {
     let places = [pair.0.get(), pair.1.get()];
     let parts: [&[u8]; 5] = [seed, session.as_bytes(), &places, nonces.0, nonces.1];
-    Digest32::of(b"quorate dkls23 v2 zero share", &parts)
+    wiped(&Digest32::of(b"quorate dkls23 v2 zero share", &parts))
 }
 
 /// The public gadget of one direction of a pair: `receiver` is its place in the pair, 1 or 2.
@@ -89,3 +138,11 @@ pub(crate) fn gadget(generation: &Digest32, receiver: PartyIndex) -> Hasher {
     );
     oracle(b"gadget", &id)
 }
+
+/// A digest that is secret: it does not outlive its name.
+fn wiped(digest: &Digest32) -> Zeroizing<[u8; 32]> {
+    Zeroizing::new(*digest.as_bytes())
+}
+
+#[cfg(test)]
+mod tests;

@@ -113,23 +113,27 @@ impl PairState {
             });
         }
         let zero_seed = Zeroizing::new(input.array("zero seed")?);
-        let receiver = ReceiverSeeds {
-            zeros: seeds(&mut input)?,
-            ones: seeds(&mut input)?,
+        // Made before they are read: what bytes that are cut short leave is wiped too.
+        let mut receiver = ReceiverSeeds {
+            zeros: Box::new([0; BASE_OTS]),
+            ones: Box::new([0; BASE_OTS]),
         };
-        let sender = SenderSeeds {
-            delta: u128::from_le_bytes(input.array("correlation")?),
-            chosen: seeds(&mut input)?,
+        let mut sender = SenderSeeds {
+            delta: 0,
+            chosen: Box::new([0; BASE_OTS]),
         };
+        read_seeds(&mut input, &mut receiver.zeros)?;
+        read_seeds(&mut input, &mut receiver.ones)?;
+        sender.delta = u128::from_le_bytes(input.array("correlation")?);
+        read_seeds(&mut input, &mut sender.chosen)?;
         input.finish()?;
         Ok(Self::new(generation, me, zero_seed, receiver, sender))
     }
 }
 
-fn seeds(input: &mut Reader<'_>) -> Result<Box<[u128; BASE_OTS]>, DecodeError> {
-    let mut seeds = Box::new([0; BASE_OTS]);
-    for seed in seeds.iter_mut() {
+fn read_seeds(input: &mut Reader<'_>, seeds: &mut [u128; BASE_OTS]) -> Result<(), DecodeError> {
+    for seed in seeds {
         *seed = u128::from_le_bytes(input.array("seed")?);
     }
-    Ok(seeds)
+    Ok(())
 }

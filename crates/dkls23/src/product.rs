@@ -17,6 +17,7 @@ use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::ids;
+use crate::ot::SenderSeeds;
 use crate::ot::extension::{self, OTS, Received, Sent};
 pub(crate) use gadget::Gadget;
 
@@ -119,7 +120,7 @@ pub(crate) struct Inconsistent;
 /// - `blind`: a random number, fresh for this product.
 pub(crate) fn send(
     sent: &Sent,
-    delta: u128,
+    seeds: &SenderSeeds,
     id: &Digest32,
     gadget: &Gadget,
     inputs: &[Residue; INPUTS],
@@ -138,7 +139,7 @@ pub(crate) fn send(
     let places = zeros.chunks_mut(AT_A_TIME).zip(tau.chunks_mut(AT_A_TIME));
     for ((from, pads), (zeros, tau)) in at_a_time(&sent.pads).zip(places) {
         for (other, pad) in other.iter_mut().zip(pads) {
-            *other = pad ^ delta;
+            *other = pad ^ seeds.delta;
         }
         // The last time there are fewer.
         let other = other.split_at(pads.len()).0;
@@ -160,8 +161,8 @@ pub(crate) fn send(
     // An empty vector is wiped as a whole, not number by number.
     zeros.clear();
     let zero = Residue::default();
-    let numbers = sums.each_ref().map(|sum| zero.minus(&sum.reduce()));
-    (corrections, challenge.shares(numbers))
+    let shares = challenge.shares(&sums, |sum| zero.minus(&sum.reduce()));
+    (corrections, shares)
 }
 
 /// Step 2.2: `χ`, the receiver's number: its choices under the gadget.
@@ -206,7 +207,7 @@ pub(crate) fn receive(
     if !bool::from(mu.digest(id).ct_eq(&corrections.check)) {
         return Err(Inconsistent);
     }
-    Ok(challenge.shares(sums.each_ref().map(WideSum::reduce)))
+    Ok(challenge.shares(&sums, WideSum::reduce))
 }
 
 /// Pads of the OTs that are worked on at a time, and the number of the first of them.
@@ -258,9 +259,9 @@ impl Challenge {
         sum.reduce()
     }
 
-    const fn shares(&self, numbers: [Residue; INPUTS]) -> Shares {
+    fn shares(&self, sums: &[WideSum; INPUTS], number: impl Fn(&WideSum) -> Residue) -> Shares {
         Shares {
-            numbers,
+            numbers: sums.each_ref().map(number),
             transcript: self.transcript,
         }
     }

@@ -73,18 +73,18 @@ impl CheckedShare {
     /// A signature under another public key than the share's own leaks the share (row C9).
     /// Signing therefore takes the public key from here only.
     pub fn new(input: &ShareInput) -> Result<Self, InvalidShare> {
-        let share = wire::scalar(&input.share).ok_or(InvalidShare::Scalar)?;
+        // In its place at once, which is wiped.
         let mut checked = Self {
             index: input.index,
             threshold: input.threshold,
-            share,
+            share: wire::scalar(&input.share).ok_or(InvalidShare::Scalar)?,
             public_key: AffinePoint::IDENTITY,
             chain_code: input.chain_code,
         };
         checked.public_key = wire::point(&input.public_key).ok_or(InvalidShare::PublicKey)?;
         let points = verifying_points(input)?;
         let own = points.get(&input.index).copied();
-        if own != Some((ProjectivePoint::GENERATOR * share).to_affine()) {
+        if own != Some((ProjectivePoint::GENERATOR * checked.share).to_affine()) {
             return Err(InvalidShare::Mismatch);
         }
         check_polynomial(&points, &checked.public_key, input.threshold)?;

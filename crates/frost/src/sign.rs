@@ -305,3 +305,6 @@ impl Phases for Sign {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

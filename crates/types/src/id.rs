@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn digest__should_change_when_a_byte_moves_over_a_field_boundary() {
+    fn a5_digest__must_change_when_a_byte_moves_over_a_field_boundary() {
         let joined = Digest32::of(b"t", &[b"ab", b"c"]);
         assert_ne!(joined, Digest32::of(b"t", &[b"a", b"bc"]));
         assert_ne!(joined, Digest32::of(b"ta", &[b"b", b"c"]));

@@ -12,7 +12,7 @@ use curve25519_dalek::constants::RISTRETTO_BASEPOINT_TABLE;
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;
 use quorate_kernels::Block;
-use quorate_types::{Digest32, PartyIndex};
+use quorate_types::Digest32;
 use rand_core::CryptoRng;
 use subtle::{Choice, ConditionallySelectable};
 use zeroize::{Zeroize, Zeroizing};
@@ -38,39 +38,33 @@ impl Drop for Chooser {
     }
 }
 
-/// Names one direction of one set-up: `chooser` is its place in the pair.
-pub(crate) fn id(context: &Digest32, chooser: PartyIndex) -> Digest32 {
-    Digest32::of(
-        b"quorate dkls23 v2 base OT",
-        &[context.as_bytes(), &[chooser.get()]],
-    )
-}
-
 impl Chooser {
     /// Step 1.1: for each bit `c` of a random Δ, a point `r_{1-c}` whose discrete logarithm nobody
     /// knows, and `r_c = a·B − H(r_{1-c})`.
     pub(crate) fn start(id: Digest32, rng: &mut dyn CryptoRng) -> Self {
         let mut bytes = Zeroizing::new([0; 16]);
         rng.fill_bytes(bytes.as_mut());
-        let delta = u128::from_le_bytes(*bytes);
-        let (mut exponents, mut offers) =
-            (Vec::with_capacity(BASE_OTS), Vec::with_capacity(OFFERS));
-        for number in 0..BASE_OTS {
-            let choice = bit(delta, number);
-            let exponent = random_scalar(rng);
-            let blind = random_point(rng).compress();
-            let open = &exponent * RISTRETTO_BASEPOINT_TABLE - hashed(&id, number, choice, &blind);
-            let [zero, one] = ordered(choice, open.compress(), blind);
-            offers.extend_from_slice(&zero);
-            offers.extend_from_slice(&one);
-            exponents.push(exponent);
-        }
-        Self {
+        let mut chooser = Self {
             id,
-            delta,
-            exponents,
-            offers,
+            delta: u128::from_le_bytes(*bytes),
+            // Large enough from the start: growing would leave copies behind.
+            exponents: Vec::with_capacity(BASE_OTS),
+            offers: Vec::with_capacity(OFFERS),
+        };
+        for number in 0..BASE_OTS {
+            let choice = bit(chooser.delta, number);
+            let exponent = random_scalar(rng);
+            // Both points are sent, but which is which is the choice.
+            let blind = Zeroizing::new(random_point(rng).compress());
+            let oracle = hashed(&id, number, choice, &blind);
+            let open = &*exponent * RISTRETTO_BASEPOINT_TABLE - *oracle;
+            let open = Zeroizing::new(open.compress());
+            let [zero, one] = ordered(choice, &open, &blind);
+            chooser.offers.extend_from_slice(&zero);
+            chooser.offers.extend_from_slice(&one);
+            chooser.exponents.push(*exponent);
         }
+        chooser
     }
 
     /// The message.
@@ -80,15 +74,17 @@ impl Chooser {
 
     /// Step 1.2: the chosen seeds, from the other side's key.
     pub(crate) fn finish(self, key: &RistrettoPoint) -> SenderSeeds {
-        let mut chosen = Box::new([0; BASE_OTS]);
-        let kdf = Kdf::new(&self.id, &self.offers, key);
-        for (number, (seed, exponent)) in chosen.iter_mut().zip(&self.exponents).enumerate() {
-            *seed = kdf.seed(number, bit(self.delta, number), &(key * exponent));
-        }
-        SenderSeeds {
+        let mut seeds = SenderSeeds {
             delta: self.delta,
-            chosen,
+            chosen: Box::new([0; BASE_OTS]),
+        };
+        let kdf = Kdf::new(&self.id, &self.offers, key);
+        let places = seeds.chosen.iter_mut().zip(&self.exponents);
+        for (number, (seed, exponent)) in places.enumerate() {
+            let shared = Zeroizing::new(key * exponent);
+            *seed = kdf.seed(number, bit(self.delta, number), &shared);
         }
+        seeds
     }
 }
 
@@ -109,8 +105,11 @@ impl Offerer {
     /// Step 1.1: a key `Y = y·B`.
     pub(crate) fn start(id: Digest32, rng: &mut dyn CryptoRng) -> Self {
         let secret = random_scalar(rng);
-        let key = &secret * RISTRETTO_BASEPOINT_TABLE;
-        Self { id, secret, key }
+        Self {
+            id,
+            secret: *secret,
+            key: &*secret * RISTRETTO_BASEPOINT_TABLE,
+        }
     }
 
     /// The message.
@@ -120,13 +119,17 @@ impl Offerer {
 
     /// Step 1.2: both seeds of each OT. `None` if an offer is not the encoding of a point.
     pub(crate) fn finish(self, offers: &[u8]) -> Option<ReceiverSeeds> {
-        let (mut zeros, mut ones) = (Box::new([0; BASE_OTS]), Box::new([0; BASE_OTS]));
+        // Wiped too where a later offer is refused.
+        let mut both = ReceiverSeeds {
+            zeros: Box::new([0; BASE_OTS]),
+            ones: Box::new([0; BASE_OTS]),
+        };
         let kdf = Kdf::new(&self.id, offers, &self.key);
         let pairs = offers.as_chunks::<64>().0;
         if offers.len() != OFFERS {
             return None;
         }
-        let seeds = zeros.iter_mut().zip(ones.iter_mut());
+        let seeds = both.zeros.iter_mut().zip(both.ones.iter_mut());
         for (number, (pair, (zero, one))) in pairs.iter().zip(seeds).enumerate() {
             let [a, b] = pair.as_chunks::<32>().0 else {
                 return None;
@@ -134,13 +137,14 @@ impl Offerer {
             let (a, b) = (CompressedRistretto(*a), CompressedRistretto(*b));
             let (first, second) = (a.decompress()?, b.decompress()?);
             let seed_of = |choice: u8, point: RistrettoPoint, other| {
-                let shifted = point + hashed(&self.id, number, Choice::from(choice), other);
-                kdf.seed(number, Choice::from(choice), &(shifted * self.secret))
+                let shifted = point + *hashed(&self.id, number, Choice::from(choice), other);
+                let shared = Zeroizing::new(shifted * self.secret);
+                kdf.seed(number, Choice::from(choice), &shared)
             };
             *zero = seed_of(0, first, &b);
             *one = seed_of(1, second, &a);
         }
-        Some(ReceiverSeeds { zeros, ones })
+        Some(both)
     }
 }
 
@@ -157,32 +161,36 @@ struct Kdf(Digest32);
 impl Kdf {
     fn new(id: &Digest32, offers: &[u8], key: &RistrettoPoint) -> Self {
         let (offers, key) = (blake3::hash(offers), key.compress());
-        let parts: [&[u8]; 3] = [id.as_bytes(), offers.as_bytes(), key.as_bytes()];
-        Self(Digest32::of(b"quorate dkls23 v2 base OT seeds", &parts))
+        Self(ids::base_ot_seeds(id, offers.as_bytes(), key.as_bytes()))
     }
 
     fn seed(&self, number: usize, choice: Choice, point: &RistrettoPoint) -> Block {
         let mut hasher = tagged(b"base OT seed", &self.0, number, choice);
         hasher.update(&Zeroizing::new(point.compress().to_bytes())[..]);
-        let mut seed = Zeroizing::new([0; 16]);
-        hasher.finalize_xof().fill(seed.as_mut());
-        hasher.zeroize();
-        u128::from_le_bytes(*seed)
+        u128::from_le_bytes(*output(hasher))
     }
 }
 
-/// The random oracle onto the group, for one place of one OT.
+/// The random oracle onto the group, for one place of one OT; which place tells the choice.
 fn hashed(
     id: &Digest32,
     number: usize,
     choice: Choice,
     point: &CompressedRistretto,
-) -> RistrettoPoint {
+) -> Zeroizing<RistrettoPoint> {
     let mut hasher = tagged(b"base OT point", id, number, choice);
     hasher.update(point.as_bytes());
-    let mut wide = [0; 64];
-    hasher.finalize_xof().fill(&mut wide);
-    RistrettoPoint::from_uniform_bytes(&wide)
+    Zeroizing::new(RistrettoPoint::from_uniform_bytes(&output(hasher)))
+}
+
+/// What the hasher makes of a secret; nothing else of it is left.
+fn output<const LENGTH: usize>(mut hasher: Hasher) -> Zeroizing<[u8; LENGTH]> {
+    let mut bytes = Zeroizing::new([0; LENGTH]);
+    let mut reader = hasher.finalize_xof();
+    reader.fill(bytes.as_mut());
+    reader.zeroize();
+    hasher.zeroize();
+    bytes
 }
 
 fn tagged(purpose: &[u8], id: &Digest32, number: usize, choice: Choice) -> Hasher {
@@ -198,7 +206,11 @@ fn bit(delta: u128, number: usize) -> Choice {
 }
 
 /// `open` at the place of the choice, `blind` at the other.
-fn ordered(choice: Choice, open: CompressedRistretto, blind: CompressedRistretto) -> [[u8; 32]; 2] {
+fn ordered(
+    choice: Choice,
+    open: &CompressedRistretto,
+    blind: &CompressedRistretto,
+) -> [[u8; 32]; 2] {
     let select = |a: &CompressedRistretto, b: &CompressedRistretto, choice| {
         let pairs = a.as_bytes().iter().zip(b.as_bytes());
         let mut out = [0; 32];
@@ -207,23 +219,23 @@ fn ordered(choice: Choice, open: CompressedRistretto, blind: CompressedRistretto
         }
         out
     };
-    [select(&open, &blind, choice), select(&blind, &open, choice)]
+    [select(open, blind, choice), select(blind, open, choice)]
 }
 
-fn random_scalar(rng: &mut dyn CryptoRng) -> Scalar {
+fn random_scalar(rng: &mut dyn CryptoRng) -> Zeroizing<Scalar> {
     let mut wide = Zeroizing::new([0; 64]);
     loop {
         rng.fill_bytes(wide.as_mut());
-        let scalar = Scalar::from_bytes_mod_order_wide(&wide);
-        if scalar != Scalar::ZERO {
+        let scalar = Zeroizing::new(Scalar::from_bytes_mod_order_wide(&wide));
+        if *scalar != Scalar::ZERO {
             return scalar;
         }
     }
 }
 
 fn random_point(rng: &mut dyn CryptoRng) -> RistrettoPoint {
-    let mut wide = [0; 64];
-    rng.fill_bytes(&mut wide);
+    let mut wide = Zeroizing::new([0; 64]);
+    rng.fill_bytes(wide.as_mut());
     RistrettoPoint::from_uniform_bytes(&wide)
 }
 
@@ -270,6 +282,38 @@ mod tests {
         let fits =
             (0..BASE_OTS).filter(|n| [both.zeros[*n], both.ones[*n]].contains(&chosen.chosen[*n]));
         assert_eq!(fits.count(), 0);
+    }
+
+    #[test]
+    fn a5_base_ot_hashes__must_change_with_everything_they_cover() {
+        let mut rng = ChaCha20Rng::seed_from_u64(6);
+        let ids = [b"one", b"two"].map(|id| Digest32::of(id, &[]));
+        let [first, second] = [(); 2].map(|()| random_point(&mut rng));
+        let (mut points, mut seeds) = (Vec::new(), Vec::new());
+        // Number and choice are a byte each, side by side: (0, 1) is not (1, 0).
+        for (id, number, choice, point) in [
+            (ids[0], 0, 0, first),
+            (ids[1], 0, 0, first),
+            (ids[0], 1, 0, first),
+            (ids[0], 0, 1, first),
+            (ids[0], 1, 1, first),
+            (ids[0], 0, 0, second),
+        ] {
+            let choice = Choice::from(choice);
+            let hash = *hashed(&id, number, choice, &point.compress());
+            assert!(!points.contains(&hash));
+            points.push(hash);
+            let kdf = |offers: &[u8], key| Kdf::new(&id, offers, &key);
+            for kdf in [
+                kdf(b"offers", first),
+                kdf(b"others", first),
+                kdf(b"offers", second),
+            ] {
+                let seed = kdf.seed(number, choice, &point);
+                assert!(!seeds.contains(&seed));
+                seeds.push(seed);
+            }
+        }
     }
 
     #[test]

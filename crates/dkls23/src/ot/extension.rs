@@ -52,8 +52,7 @@ impl Matrix {
 
     /// Digest of the whole message. `transcript` comes from the challenge and stands for the rows.
     fn digest(&self, transcript: &Digest32) -> Digest32 {
-        let parts: [&[u8]; 3] = [transcript.as_bytes(), &self.choices_check, &self.rows_check];
-        Digest32::of(b"quorate dkls23 v3 matrix", &parts)
+        ids::matrix(transcript, &self.choices_check, &self.rows_check)
     }
 }
 
@@ -87,7 +86,7 @@ pub(crate) struct Inconsistent;
 ///
 /// - `id`: of this extension; it covers 32 fresh bytes of ours.
 /// - `choices`: 416 random bits, then 208 random bits that mask the check.
-pub(crate) fn receive(seeds: &ReceiverSeeds, id: &Digest32, choices: Row) -> (Matrix, Received) {
+pub(crate) fn receive(seeds: &ReceiverSeeds, id: &Digest32, choices: &Row) -> (Matrix, Received) {
     let hash = Tccr::new(key(id));
     let zeros = expand(&hash, &seeds.zeros);
     let ones = expand(&hash, &seeds.ones);
@@ -107,11 +106,11 @@ pub(crate) fn receive(seeds: &ReceiverSeeds, id: &Digest32, choices: Row) -> (Ma
     let rows_check = rows_check(id, hashes.iter().copied());
     let matrix = Matrix {
         rows,
-        choices_check: check_bytes(check.fold(&choices)),
+        choices_check: check_bytes(check.fold(choices)),
         rows_check,
     };
     let received = Received {
-        choices,
+        choices: *choices,
         pads: columns(&zeros.0),
         matrix: matrix.digest(&transcript),
     };

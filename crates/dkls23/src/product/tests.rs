@@ -255,7 +255,7 @@ fn product__should_send_and_compute_what_the_literal_reference_does() {
         let world = world(seed);
         let (expected, columns, digest) = literal_extension(&world);
         let (matrix, received) =
-            extension::receive(&world.receiver, &world.extension, world.choices);
+            extension::receive(&world.receiver, &world.extension, &world.choices);
         assert_eq!(written(|out| matrix.write(out)), expected);
         assert_eq!(*received.pads, columns);
         assert_eq!(received.matrix, digest);
@@ -264,8 +264,15 @@ fn product__should_send_and_compute_what_the_literal_reference_does() {
         let sent = extension::send(&world.sender, &world.extension, &matrix);
         let sent = sent.unwrap_or_else(|_| panic!("the check fails"));
         assert_eq!(sent.matrix, digest);
-        let (delta, inputs) = (world.sender.delta, &world.inputs);
-        let (corrections, ours) = send(&sent, delta, &id, &world.gadget, inputs, &world.mask);
+        let inputs = &world.inputs;
+        let (corrections, ours) = send(
+            &sent,
+            &world.sender,
+            &id,
+            &world.gadget,
+            inputs,
+            &world.mask,
+        );
         let (expected, literal, transcript) = literal_send(&world, &id, &columns);
         assert_eq!(written(|out| corrections.write(out)), expected);
 
@@ -288,12 +295,18 @@ fn product__should_send_and_compute_what_the_literal_reference_does() {
 
 /// A sender that uses another input in OT `m`, and makes everything else fit.
 fn cheat(world: &World, m: usize) -> (Corrections, Received, Digest32) {
-    let (matrix, received) = extension::receive(&world.receiver, &world.extension, world.choices);
+    let (matrix, received) = extension::receive(&world.receiver, &world.extension, &world.choices);
     let id = ids::product(&world.extension, &received.matrix, &world.salt);
     let sent = extension::send(&world.sender, &world.extension, &matrix);
     let sent = sent.unwrap_or_else(|_| panic!("the check fails"));
-    let delta = world.sender.delta;
-    let (mut corrections, _) = send(&sent, delta, &id, &world.gadget, &world.inputs, &world.mask);
+    let (mut corrections, _) = send(
+        &sent,
+        &world.sender,
+        &id,
+        &world.gadget,
+        &world.inputs,
+        &world.mask,
+    );
     let place = &mut corrections.tau.as_flattened_mut()[m];
     let changed = big_endian(&place[..32]) + Scalar::ONE;
     place[..32].copy_from_slice(&bytes_of(changed));

@@ -5,6 +5,7 @@ use quorate_types::{Digest32, PartyIndex};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use crate::ids;
 use crate::ot::base::{self, Chooser, Offerer};
 use crate::pair::{PairState, other, places};
 use crate::setup::message::{Confirmation, Offer};
@@ -34,8 +35,8 @@ impl Round1 {
         let me = roster.me();
         let mut zero_half = Zeroizing::new([0; 32]);
         rng.fill_bytes(zero_half.as_mut());
-        let chooser = Chooser::start(base::id(&context, me), rng);
-        let offerer = Offerer::start(base::id(&context, other(me)), rng);
+        let chooser = Chooser::start(ids::base_ots(&context, me), rng);
+        let offerer = Offerer::start(ids::base_ots(&context, other(me)), rng);
         let offer = Offer {
             zero_half: zero_half.clone(),
             key: offerer.key(),
@@ -80,15 +81,11 @@ impl Round1 {
         let sender = chooser.finish(&key);
 
         let is_first = me == places().0;
-        let [first, second] = ordered(is_first, &ours, &theirs);
-        let parts: [&[u8]; 3] = [context.as_bytes(), first.as_bytes(), second.as_bytes()];
-        let generation = Digest32::of(b"quorate dkls23 v2 generation", &parts);
-        let [first, second] = ordered(is_first, &zero_half, &offer.zero_half);
-        let parts: [&[u8]; 3] = [generation.as_bytes(), first.as_slice(), second.as_slice()];
-        let zero_seed = Digest32::of(b"quorate dkls23 v2 zero seed", &parts);
-        let zero_seed = Zeroizing::new(*zero_seed.as_bytes());
+        let generation = ids::generation(&context, ordered(is_first, &ours, &theirs));
+        let halves = ordered(is_first, &*zero_half, &*offer.zero_half);
+        let zero_seed = ids::zero_seed(&generation, halves);
 
-        let confirmation = |from| confirmation(&generation, &zero_seed, from);
+        let confirmation = |from| *ids::confirmation(&generation, &zero_seed, from).as_bytes();
         let (own, expected) = (confirmation(me), confirmation(peer));
         let state = PairState::new(generation, me, zero_seed, receiver, sender);
         let outbox = Outbox::empty().direct(peer, &Confirmation(own));
@@ -105,12 +102,6 @@ const fn ordered<'a, T>(is_first: bool, ours: &'a T, theirs: &'a T) -> [&'a T; 2
     }
 }
 
-/// What the generation covers of an offer: all but the secret half of a seed.
 fn public_digest(offer: &Offer) -> Digest32 {
-    Digest32::of(b"quorate dkls23 v2 offer", &[&offer.key, &offer.points])
-}
-
-fn confirmation(generation: &Digest32, zero_seed: &[u8; 32], from: PartyIndex) -> [u8; 32] {
-    let parts: [&[u8]; 3] = [generation.as_bytes(), zero_seed, &[from.get()]];
-    *Digest32::of(b"quorate dkls23 v2 confirmation", &parts).as_bytes()
+    ids::offer(&offer.key, &offer.points)
 }

@@ -1,7 +1,7 @@
 //! That what a signer multiplied belongs to the points that it sent: one check for both inputs of a
 //! product. `docs/protocols/dkls23.md` §2.4 and §6.
 //!
-//! Source: eprint 2023/765 Protocol 3.6 step 9, there one check for each input; deviation: 7.
+//! Source: eprint 2023/765 Protocol 3.6 step 9, there one check for each input; deviation: 8.
 
 use k256::Scalar;
 use quorate_types::Digest32;

@@ -64,7 +64,7 @@ impl Round1 {
             let generation = pair.generation();
             let nonce = random_bytes(rng);
             let id = ids::extension(session, &generation, (me, *peer), &nonce);
-            let (matrix, received) = extension::receive(&pair.receiver, &id, choices(rng));
+            let (matrix, received) = extension::receive(&pair.receiver, &id, &choices(rng));
             let message = Extension {
                 generation,
                 binding: attempt.binding(1, me, *peer, &[]),
@@ -120,9 +120,8 @@ impl Round1 {
             let extension = attempt.extension_id(peer, pair, message);
             let id = ids::product(&extension, &sent.matrix, &salt);
             let mask = Zeroizing::new(residue(&random_scalar(rng)));
-            let delta = pair.sender.delta;
             let (corrections, shares) =
-                product::send(sent, delta, &id, &pair.sending, &inputs, &mask);
+                product::send(sent, &pair.sender, &id, &pair.sending, &inputs, &mask);
             let statement = Statement::new(&id, &shares, &corrections, &nonce_point, &public_share);
             let gamma = statement.gamma(&shares).ok_or_else(zero)?;
             let chi = scalar_of(&product::chi(&own.received, &pair.receiving));
@@ -226,7 +225,7 @@ impl Attempt {
                 ((*peer, self.me), (&message.nonce, &own.nonce))
             };
             let digest = ids::zero(&pair.zero_seed, &self.session, parties, nonces);
-            let summand = scalar_of(&Residue::reduce(digest.as_bytes()));
+            let summand = scalar_of(&Residue::reduce(&digest));
             if we_are_lower {
                 *sum += *summand;
             } else {
@@ -238,10 +237,10 @@ impl Attempt {
 }
 
 /// 416 choices and the bits that mask their check.
-fn choices(rng: &mut dyn CryptoRng) -> [u128; 5] {
+fn choices(rng: &mut dyn CryptoRng) -> Zeroizing<[u128; 5]> {
     let mut bytes = Zeroizing::new([0; 80]);
     rng.fill_bytes(bytes.as_mut());
-    let mut choices = [0; 5];
+    let mut choices = Zeroizing::new([0; 5]);
     for (choice, bytes) in choices.iter_mut().zip(bytes.as_chunks::<16>().0) {
         *choice = u128::from_le_bytes(*bytes);
     }

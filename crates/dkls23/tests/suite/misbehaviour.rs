@@ -1,12 +1,17 @@
 //! One lie at a time: the right check fires, at the right party, with the right sanction.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use k256::Scalar;
+use k256::elliptic_curve::PrimeField;
 use quorate_dkls23::{PairSetup, PairState, Pairs, Sign, ban_targets};
 use quorate_protocol::{Abort, Reason, Sanction};
 use quorate_types::PartyIndex;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, TryCryptoRng, TryRng};
 
 use crate::committee::{Committee, THREE_OF_FIVE, TWO_OF_THREE, digest, index};
 use crate::pump::{self, Lie, Outcomes};
@@ -227,6 +232,71 @@ fn sign__must_not_sign_with_zero_sharing_seeds_that_differ() {
             assert_eq!(abort.culprits, blamed);
             assert!(ban_targets(&abort, &committee.pairs[&index(1)]).is_empty());
         }
+    }
+}
+
+/// A generator whose first bytes are chosen: the instance key is what is drawn first.
+struct Chosen<'a> {
+    first: Option<[u8; 32]>,
+    rest: &'a mut ChaCha20Rng,
+}
+
+impl TryRng for Chosen<'_> {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.rest.try_next_u32()
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.rest.try_next_u64()
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        match self.first.take() {
+            Some(first) => bytes.copy_from_slice(&first),
+            None => self.rest.fill_bytes(bytes),
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Chosen<'_> {}
+
+/// Nobody can bring this about who must commit to its point first; all signers together can.
+#[test]
+fn sign__must_end_where_the_nonce_points_add_up_to_the_identity() {
+    let (one, two) = (Scalar::ONE, Scalar::from(2_u64));
+    for (committee, keys, blamed) in [
+        (&*TWO_OF_THREE, vec![one, -one], true),
+        (&*THREE_OF_FIVE, vec![one, two, -one - two], false),
+    ] {
+        let signers: Vec<PartyIndex> = (1..).take(keys.len()).map(index).collect();
+        let sign = |keys: &[Scalar]| {
+            let (t, message, none) = (committee.min_signers(), digest("R"), BTreeMap::new());
+            pump::run_with(&signers, t, [6; 16], &none, |roster, context, rng| {
+                let me = roster.me();
+                let key = keys[usize::from(me.get()) - 1];
+                let rng = &mut Chosen {
+                    first: Some(key.to_repr().into()),
+                    rest: rng,
+                };
+                let (share, pairs) = (&committee.shares[&me], &committee.pairs[&me]);
+                Sign::start(roster, context, share, pairs, message, rng).unwrap()
+            })
+        };
+        let outcomes = sign(&keys);
+        assert_eq!(outcomes.len(), signers.len());
+        for (me, outcome) in outcomes {
+            let abort = outcome.unwrap_err();
+            assert_eq!(abort.reason, Reason::check("nonce_point"));
+            let others = signers.iter().filter(|other| blamed && **other != me);
+            assert_eq!(abort.culprits, others.copied().collect::<Vec<_>>());
+            assert!(ban_targets(&abort, &committee.pairs[&me]).is_empty());
+        }
+        // It is their sum, and nothing else: with another key of the first there is a signature.
+        let others = [&[two + two], &keys[1..]].concat();
+        signing::must_be_one_valid_signature(committee, sign(&others), digest("R"));
     }
 }
 

@@ -194,3 +194,6 @@ pub(crate) fn scalar<S: Scheme>(bytes: &[u8]) -> Option<Scalar<S>> {
     let bytes: Encoded<S> = bytes.try_into().ok()?;
     <<S::Group as Group>::Field as Field>::deserialize(&bytes).ok()
 }
+
+#[cfg(test)]
+mod tests;
