@@ -27,6 +27,11 @@ pub(super) struct Run {
     max_ms: f64,
     errors: u64,
     errors_by_code: BTreeMap<String, u64>,
+    /// Requests that were refused because there are too many; they count as errors too.
+    refused: u64,
+    /// How long a refusal took; none without refusals.
+    refusal_p50_ms: Option<f64>,
+    refusal_p99_ms: Option<f64>,
     cpu_seconds: CpuSeconds,
     cpu_ms_per_signature: CpuSeconds,
     /// By process and by what its threads do.
@@ -39,6 +44,11 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn new(load: &Load, measured: &Measured, cpu: CpuUsed, link_bytes: u64) -> Self {
         let latencies = Latencies::new(&measured.latencies);
+        let refusals = Latencies::new(&measured.refusals);
+        let refusal = |part| {
+            let any = !measured.refusals.is_empty();
+            any.then(|| rounded(refusals.quantile(part)))
+        };
         let completed = measured.latencies.len() as u64;
         let seconds = measured.elapsed.as_secs_f64();
         let each = |total: f64| {
@@ -72,6 +82,9 @@ impl Run {
             max_ms: rounded(latencies.quantile(1.0)),
             errors: measured.errors.values().sum(),
             errors_by_code: measured.errors.clone(),
+            refused: measured.refusals.len() as u64,
+            refusal_p50_ms: refusal(0.5),
+            refusal_p99_ms: refusal(0.99),
             cpu_ms_per_signature: cpu.by_process.iter().map(of_process).collect(),
             cpu_ms_per_signature_by_work: cpu.by_work.into_iter().map(by_work).collect(),
             cluster_cpu_ms_per_signature: millis(of_cluster),
@@ -176,6 +189,7 @@ impl BenchReport {
     }
 
     fn human(&self) -> String {
+        let any_refused = self.runs.iter().any(|run| run.refused > 0);
         let row = |run: &Run| {
             let mut load = match (run.concurrency, run.rate_per_second) {
                 (Some(concurrency), _) => format!("{concurrency} at a time"),
@@ -184,7 +198,7 @@ impl BenchReport {
             if run.batch > 1 {
                 load += &format!(", batches of {}", run.batch);
             }
-            vec![
+            let mut row = vec![
                 load,
                 format!("{:.1}", run.signatures_per_second),
                 format!("{:.1}", run.p50_ms),
@@ -193,9 +207,14 @@ impl BenchReport {
                 run.errors.to_string(),
                 format!("{:.1}", run.cluster_cpu_ms_per_signature),
                 format!("{:.0}", run.bytes_per_signature),
-            ]
+            ];
+            if any_refused {
+                let millis = |ms: Option<f64>| ms.map_or_else(String::new, |ms| format!("{ms:.1}"));
+                row.extend([run.refusal_p50_ms, run.refusal_p99_ms].map(millis));
+            }
+            row
         };
-        let header = [
+        let mut header = vec![
             "load",
             "per second",
             "p50 ms",
@@ -205,6 +224,9 @@ impl BenchReport {
             "CPU ms each",
             "bytes each",
         ];
+        if any_refused {
+            header.extend(["refused p50 ms", "refused p99 ms"]);
+        }
         let numbers = table(&header, self.runs.iter().map(row).collect());
         let processes = self.runs.last().map(|run| {
             let each = run.cpu_ms_per_signature.iter();
@@ -250,8 +272,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn report__should_hold_the_fields_of_the_wire_contract() {
+    /// Of one run on one node, which made 20 signatures and refused 3 requests.
+    fn report() -> BenchReport {
         let load = Load {
             concurrency: Some(2),
             rate: None,
@@ -261,7 +283,8 @@ mod tests {
         };
         let measured = Measured {
             latencies: vec![Duration::from_millis(10); 20],
-            errors: [("TIMEOUT".to_owned(), 3)].into(),
+            refusals: vec![Duration::from_millis(2); 3],
+            errors: [("RATE_LIMITED".to_owned(), 3)].into(),
             elapsed: Duration::from_secs(2),
         };
         let work = [(Work::Tasks, 0.3), (Work::IntentLog, 0.2)].into();
@@ -277,14 +300,21 @@ mod tests {
         let run = Run::new(&load, &measured, cpu, 40_000);
         let mut report = BenchReport::new("sign", Threshold::new(2, 3).unwrap());
         report.runs.push(run);
-        let finished = report.finished();
-        let json = finished.json;
+        report
+    }
+
+    #[test]
+    fn report__should_hold_the_fields_of_the_wire_contract() {
+        let json = report().finished().json;
         for (field, expected) in [
             ("signatures_per_second", 10.0),
             ("p50_ms", 10.0),
             ("p95_ms", 10.0),
             ("p99_ms", 10.0),
             ("errors", 3.0),
+            ("refused", 3.0),
+            ("refusal_p50_ms", 2.0),
+            ("refusal_p99_ms", 2.0),
             ("bytes_per_signature", 2_000.0),
             ("cluster_cpu_ms_per_signature", 25.0),
         ] {
@@ -301,5 +331,28 @@ mod tests {
         assert_eq!(by_work[LOAD_GENERATOR]["tasks"].as_f64(), Some(5.0));
         assert_eq!(json["runs"].as_array().unwrap().len(), 1);
         assert!(json["machine"]["cores"].as_u64().is_some() && json["version"].is_string());
+    }
+
+    #[test]
+    fn table__should_show_kinds_of_work_and_refusals_where_there_are_any() {
+        let shown = report().human();
+        for line in [
+            "process         tasks  intent log",
+            "load_generator  5.00",
+            "node-1          15.00  10.00",
+            "cluster         15.00  10.00",
+        ] {
+            assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
+        }
+        assert!(shown.contains("refused p50 ms  refused p99 ms"), "{shown}");
+
+        let mut report = report();
+        report.runs[0].cpu_ms_per_signature_by_work.clear();
+        report.runs[0].refused = 0;
+        let shown = report.human();
+        assert!(
+            !shown.contains("kind of work") && !shown.contains("refused"),
+            "{shown}"
+        );
     }
 }
