@@ -1,6 +1,8 @@
 //! The `quorate` command.
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser as _;
 use quorate_cli::args::Cli;
@@ -18,10 +20,19 @@ fn main() -> ExitCode {
     let console = Console::new(cli.global.json);
     forbid_core_dumps();
     let environment = |name: &str| std::env::var(name).ok();
-    let ended = match tokio::runtime::Builder::new_multi_thread()
+    // `quorate bench` adds CPU time up by these names. Threads that run tasks are all spawned by
+    // `build`; what comes later blocks.
+    let built = Arc::new(AtomicBool::new(false));
+    let is_built = Arc::clone(&built);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build()
-    {
+        .thread_name_fn(move || match is_built.load(Ordering::Relaxed) {
+            false => "quorate-tasks".to_owned(),
+            true => "quorate-block".to_owned(),
+        })
+        .build();
+    built.store(true, Ordering::Relaxed);
+    let ended = match runtime {
         Ok(runtime) => runtime.block_on(quorate_cli::commands::run(cli, &environment)),
         Err(error) => Err(quorate_cli::CliError::Failed {
             what: format!("no threads: {error}"),

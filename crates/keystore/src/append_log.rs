@@ -105,8 +105,10 @@ impl AppendLog {
             work: Condvar::new(),
         });
         let path = file.path.clone();
+        // Of which log, as Linux tells the CPU time of threads: `quorate bench` adds it up by name.
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let writer = std::thread::Builder::new()
-            .name("quorate-log".into())
+            .name(format!("log-{name}"))
             .spawn({
                 let shared = Arc::clone(&shared);
                 move || writer::run(file, &shared)

@@ -1,6 +1,8 @@
 //! The `quorate-participant` command: one participant of a cluster.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -38,11 +40,20 @@ pub(crate) fn main() -> anyhow::Result<()> {
         .init();
     let config = ParticipantConfig::read(&arguments.config)?;
     let sessions = config.limits.max_sessions;
+    // `quorate bench` adds CPU time up by these names. Threads that run tasks are all spawned by
+    // `build`; what comes later blocks.
+    let built = Arc::new(AtomicBool::new(false));
+    let is_built = Arc::clone(&built);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(sessions + 16)
+        .thread_name_fn(move || match is_built.load(Ordering::Relaxed) {
+            false => "quorate-tasks".to_owned(),
+            true => "quorate-block".to_owned(),
+        })
         .build()
         .context("cannot start the runtime")?;
+    built.store(true, Ordering::Relaxed);
     let ended = runtime.block_on(run(config));
     // Sessions that still wait for peers end with the process; they are in the audit log.
     runtime.shutdown_background();

@@ -11,6 +11,8 @@ use crate::error::CliError;
 
 /// Open loop: requests in flight; what would be more counts as an error.
 const MAX_IN_FLIGHT: usize = 4_096;
+/// Status of HTTP; over gRPC it is `RESOURCE_EXHAUSTED`.
+const TOO_MANY_REQUESTS: u16 = 429;
 
 /// One measurement's load.
 #[derive(Debug, Clone)]
@@ -43,6 +45,8 @@ impl fmt::Display for Load {
 pub(super) struct Measured {
     /// Of each request that succeeded; in an open loop from when it was due.
     pub(super) latencies: Vec<Duration>,
+    /// Of each request that was refused because there are too many of them (429), counted as above.
+    pub(super) refusals: Vec<Duration>,
     /// Failed requests by code.
     pub(super) errors: BTreeMap<String, u64>,
     /// From the first request to the last answer.
@@ -53,16 +57,28 @@ impl Measured {
     fn count(&mut self, result: Result<(), CliError>, latency: Duration, batch: usize) {
         match result {
             Ok(()) => self.latencies.extend(std::iter::repeat_n(latency, batch)),
-            Err(error) => *self.errors.entry(code(&error)).or_default() += 1,
+            Err(error) => {
+                if is_too_many(&error) {
+                    self.refusals.push(latency);
+                }
+                *self.errors.entry(code(&error)).or_default() += 1;
+            }
         }
     }
 
     fn add(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
+        self.refusals.extend(other.refusals);
         for (code, count) in other.errors {
             *self.errors.entry(code).or_default() += count;
         }
     }
+}
+
+/// What a service refuses that has too much to do. It is to say so at once: a late refusal costs its
+/// caller the time in which the request could have gone elsewhere.
+fn is_too_many(error: &CliError) -> bool {
+    matches!(error, CliError::Refused(refusal) if refusal.status == TOO_MANY_REQUESTS)
 }
 
 fn code(error: &CliError) -> String {
@@ -204,21 +220,40 @@ mod tests {
         }
     }
 
+    fn refused(status: u16, code: &str) -> CliError {
+        CliError::Refused(Box::new(crate::error::Refusal {
+            status,
+            code: code.to_owned(),
+            message: String::new(),
+            details: serde_json::Map::new(),
+            request_id: String::new(),
+            retry_after: Some(Duration::from_secs(60)),
+        }))
+    }
+
+    #[tokio::test]
+    async fn refusals__should_be_timed_and_no_other_failure() {
+        for (status, code, timed) in [(429, "RATE_LIMITED", 3), (403, "FORBIDDEN", 0)] {
+            let one = move || async move {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                Err(refused(status, code))
+            };
+            let measured = load(Some(3), None).run(one).await;
+            assert_eq!(measured.errors[code], 3);
+            assert_eq!(measured.refusals.len(), timed, "{code}");
+            let at_once = Duration::from_millis(10);
+            assert!(measured.refusals.iter().all(|after| *after >= at_once));
+            assert!(measured.latencies.is_empty());
+        }
+    }
+
     #[tokio::test]
     async fn closed_loop__should_wait_as_long_as_a_refusal_asks_for() {
         let asked = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&asked);
         let one = move || {
             asked.fetch_add(1, Ordering::SeqCst);
-            let refusal = crate::error::Refusal {
-                status: 429,
-                code: "RATE_LIMITED".to_owned(),
-                message: String::new(),
-                details: serde_json::Map::new(),
-                request_id: String::new(),
-                retry_after: Some(Duration::from_secs(60)),
-            };
-            async { Err(CliError::Refused(Box::new(refusal))) }
+            async { Err(refused(429, "RATE_LIMITED")) }
         };
         let measured = load(Some(3), None).run(one).await;
         assert_eq!(count.load(Ordering::SeqCst), 3, "once for each caller");
