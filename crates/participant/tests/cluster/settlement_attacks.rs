@@ -16,19 +16,28 @@ async fn b6_a_member_that_denies_its_signature__must_not_make_an_honest_node_dro
     // p2 waits so long in vain; p1 must have the certificate within it.
     options.set_limit("certify_timeout_ms", 5_000);
     let (mut cluster, mut doubles) = start_with(options).await;
+    let mut earlier = 0;
     cluster.script(2, "link deny-prepared p2").unwrap();
-    let intent = cluster.client.create(&cluster.node_ids(), 2).unwrap();
-    let key = KeyId::of_intent(&intent.digest());
-    let creation = Proposal::new(intent, &[]).unwrap();
-    // p1 dies with its certificate before it can pass it on.
-    cluster.script(0, "die settle.after_activate").unwrap();
-    for double in &doubles {
-        double.open(&creation).await.unwrap();
-    }
-    cluster.wait_for_exit(0).await.unwrap();
-    let outcome = doubles[1].outcome(creation.session).await.unwrap();
-    let Outcome::Aborted(aborted) = outcome else {
-        panic!("{outcome:?}")
+    let (key, creation, aborted) = loop {
+        let intent = cluster.client.create(&cluster.node_ids(), 2).unwrap();
+        let key = KeyId::of_intent(&intent.digest());
+        let creation = Proposal::new(intent, &[]).unwrap();
+        // p1 dies with its certificate before it can pass it on.
+        cluster.script(0, "die settle.after_activate").unwrap();
+        for double in &doubles {
+            double.open(&creation).await.unwrap();
+        }
+        cluster.wait_for_exit(0).await.unwrap();
+        match doubles[1].outcome(creation.session).await.unwrap() {
+            Outcome::Aborted(aborted) => break (key, creation, aborted),
+            // While p1 died, another of its threads answered p2 with the certificate: seldom.
+            Outcome::Created(_) if earlier < 5 => earlier += 1,
+            outcome => panic!("{outcome:?}"),
+        }
+        cluster.script(0, "").unwrap();
+        cluster.start_node(0).unwrap();
+        cluster.wait_for_links().await.unwrap();
+        doubles[0] = cluster.connect(0).await.unwrap();
     };
     assert!(aborted.culprits.contains(&3), "{aborted:?}");
     let event = recorded_outcome(&cluster, 1, creation.session).await;
@@ -46,7 +55,8 @@ async fn b6_a_member_that_denies_its_signature__must_not_make_an_honest_node_dro
         .eventually("the denial is heard", heard)
         .await
         .unwrap();
-    assert_eq!(stored_keys(&cluster, 1), [key.to_string()]);
+    let stored = stored_keys(&cluster, 1);
+    assert!(stored.contains(&key.to_string()) && stored.len() == earlier + 1);
     // p1 comes back with the certificate: the key is there at p2 too, and signs without the liar.
     cluster.script(0, "").unwrap();
     cluster.start_node(0).unwrap();
@@ -61,7 +71,9 @@ async fn b6_a_member_that_denies_its_signature__must_not_make_an_honest_node_dro
         let records = cluster.audit(1)?;
         Ok(records
             .iter()
-            .any(|r| r["event"]["event_type"] == "key.certified"))
+            .filter(|r| r["event"]["event_type"] == "key.certified")
+            .count()
+            > earlier)
     };
     cluster
         .eventually("p2 has the certificate", certified)
