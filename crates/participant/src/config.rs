@@ -160,7 +160,8 @@ pub struct SessionLimits {
     pub crypto_threads_min: usize,
     /// See `crypto_threads_min`.
     pub crypto_threads_max: usize,
-    /// Pieces of such work that may wait; more are refused with `RATE_LIMITED`.
+    /// Pieces of such work that may wait. Beyond, keys of many nodes are refused with `RATE_LIMITED`, and
+    /// what has begun computes where its message arrived.
     pub crypto_queue_length: usize,
     /// Most that a transaction may pay as a fee.
     pub fees: Fees,

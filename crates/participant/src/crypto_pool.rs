@@ -2,7 +2,7 @@
 //!
 //! A short step runs where its message arrives: handing over 0.1 ms costs a fifth of it. A step of
 //! milliseconds would hold up what shares its thread, and a thread for each would leave the cores to
-//! whoever has most of them (`docs/adr/0014-what-is-put-together.md`).
+//! whoever has most of them (`docs/adr/0015-pool-for-long-computations.md`).
 //!
 //! Architecture invariant: work in here computes, and that is all. It never waits, for other work of
 //! the pool, the network, the disk or a lock that is held over a wait: its few threads would wait
